@@ -1,0 +1,177 @@
+"""The whole YAML of a ranker: every folder's sections, composed and checked together."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, model_validator
+
+from trainer.config import TrainerConfig, check_gate
+from trainer.gates.options import GateOptions, TopKOptions
+from transforms.config import DataConfig
+from transforms.errors import ConfigError, InputError
+from transforms.section import Name, Section, load_section
+from transforms.tasks import TaskKind
+
+_MAX_BYTES = 1_000_000
+Metric = Literal["auc", "gauc", "log_loss", "calibration", "rmse", "mae", "r2"]
+METRICS_OF_KIND: dict[TaskKind, tuple[Metric, ...]] = {
+    "classification": ("auc", "gauc", "log_loss", "calibration"),
+    "regression": ("rmse", "mae", "r2", "calibration"),
+}
+
+
+class Threshold(Section):
+    """What the candidate must reach in one metric of one task.
+
+    Attributes:
+        task: a task's name; `all` for every task that has the metric; `mean` for the mean over
+            those tasks.
+        metric: `auc`, `gauc`, `log_loss` (classification); `rmse`, `mae`, `r2` (regression);
+            `calibration` (both: mean prediction / mean label).
+        min_gain: candidate - baseline in the metric's good direction must be at least
+            this; a negative number tolerates a small loss.
+        confident: hold the lower end of the gain's 95% interval, not the gain itself,
+            against `min_gain`.
+        lower: the candidate's own value must be at least this.
+        upper: the candidate's own value must be at most this.
+    """
+
+    task: Name
+    metric: Metric
+    min_gain: float | None = None
+    confident: bool = False
+    lower: float | None = None
+    upper: float | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Threshold":
+        if self.min_gain is None and self.lower is None and self.upper is None:
+            raise ValueError("a threshold needs `min_gain`, `lower` or `upper`")
+        if self.metric == "calibration" and self.min_gain is not None:
+            raise ValueError("calibration has no good direction: use `lower` and `upper`")
+        if self.confident and self.min_gain is None:
+            raise ValueError("`confident` is about the gain: it needs `min_gain`")
+        return self
+
+
+class Evaluation(Section):
+    """The `evaluation` section.
+
+    Attributes:
+        thresholds: the candidate is blessed only if all hold.
+        slices: features whose values split the report's metrics; a number with many values
+            is cut into quarters.
+        bootstrap_replicates: of the paired bootstrap over users.
+        min_slice_examples: smaller slices are not shown.
+        max_slices: of one feature; the largest are shown.
+        seed: of the bootstrap.
+    """
+
+    thresholds: tuple[Threshold, ...] = Field(
+        (
+            Threshold(task="all", metric="auc", min_gain=-0.01),
+            Threshold(task="all", metric="rmse", min_gain=-0.01),
+        ),
+        min_length=1,
+    )
+    slices: tuple[Name, ...] = ()
+    bootstrap_replicates: int = Field(200, ge=20, le=10_000)
+    min_slice_examples: int = Field(100, ge=1)
+    max_slices: int = Field(12, ge=1, le=1000)
+    seed: int = Field(1, ge=0, le=2**31 - 1)
+
+
+class Baseline(Section):
+    """The `baseline` section: what the candidate is compared against.
+
+    Attributes:
+        gate: the baseline's gate; all else is the candidate's.
+    """
+
+    gate: GateOptions = TopKOptions(kind="top_k")
+
+
+class RankerConfig(TrainerConfig, DataConfig):
+    """One ranker: the whole YAML, `transforms.DataConfig` and `trainer.TrainerConfig` and more.
+
+    Attributes:
+        name: of the served model.
+        baseline: what the candidate is compared against.
+        evaluation: thresholds and slices.
+    """
+
+    name: Name
+    baseline: Baseline = Baseline()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "RankerConfig":
+        check_gate(self.baseline.gate, self.model)
+        for name in self.evaluation.slices:
+            if name not in self.features:
+                raise ValueError(
+                    f"evaluation.slices: must name features. Received: {name!r}, features "
+                    f"are {sorted(self.features)}"
+                )
+        for threshold in self.evaluation.thresholds:
+            self._check_threshold(threshold)
+        return self
+
+    def _check_threshold(self, threshold: Threshold) -> None:
+        if threshold.task in ("all", "mean"):
+            return
+        if threshold.task not in self.tasks:
+            raise ValueError(
+                f"evaluation.thresholds: must name a task, `all` or `mean`. "
+                f"Received: {threshold.task!r}, tasks are {sorted(self.tasks)}"
+            )
+        kind = self.tasks[threshold.task].kind
+        if threshold.metric not in METRICS_OF_KIND[kind]:
+            raise ValueError(
+                f"evaluation.thresholds: a {kind} task has the metrics "
+                f"{', '.join(METRICS_OF_KIND[kind])}. "
+                f"Received: task={threshold.task}, metric={threshold.metric}"
+            )
+
+    def data_config(self) -> DataConfig:
+        """The sections that floor 1 reads."""
+        return DataConfig(logs=self.logs, features=self.features, tasks=self.tasks)
+
+    def trainer_config(self, role: Literal["candidate", "baseline"]) -> TrainerConfig:
+        """The sections that the trainer reads, for the candidate or for the baseline."""
+        return TrainerConfig(
+            features=self.features,
+            tasks=self.tasks,
+            gate=self.gate if role == "candidate" else self.baseline.gate,
+            model=self.model,
+            training=self.training,
+            score=self.score,
+        )
+
+
+def load_config(path: str | Path) -> RankerConfig:
+    """Reads and checks a ranker's YAML.
+
+    Args:
+        path: the file; at most 1 MB.
+
+    Raises:
+        InputError: if there is no such file or it is no UTF-8 text.
+        ConfigError: if it is no YAML or breaks a rule; the message has one line a rule.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
+    if len(text) > _MAX_BYTES:
+        raise ConfigError(f"{path}: must be at most {_MAX_BYTES} bytes")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: must be YAML: {error}") from None
+    return load_section(RankerConfig, value, str(path))

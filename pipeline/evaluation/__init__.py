@@ -1,0 +1,1 @@
+"""Candidate against baseline on the eval split: metrics, intervals and the verdict."""

@@ -1,0 +1,134 @@
+"""The evaluation from end to end: rows in, figures with the verdict out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline.config import METRICS_OF_KIND, Metric, RankerConfig
+from pipeline.evaluation.bootstrap import bootstrap, compare
+from pipeline.evaluation.calibration import calibration_curve
+from pipeline.evaluation.figures import MODELS, Comparison, Figures, Model, TaskFigures
+from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
+from pipeline.evaluation.rows import EvalRows, Floats, Ints, TaskRows
+from pipeline.evaluation.slices import evaluate_slices
+from pipeline.evaluation.verdict import judge
+from transforms.tasks import Task, Tasks
+
+Key = tuple[str, Model]  # task, model
+
+_NO_LABEL = "no example has the label"
+_NEEDS: dict[Metric, str] = {
+    "auc": "it needs a positive and a negative example",
+    "gauc": "it needs a user with a positive and a negative example",
+    "calibration": "it needs a mean label above 0",
+    "r2": "it needs labels that differ",
+}
+
+
+def evaluate(rows: EvalRows, config: RankerConfig) -> Figures:
+    """Compares the candidate with the baseline and judges by the thresholds.
+
+    Args:
+        rows: labels and both models' predictions of the eval split, for every task and for
+            every feature of `evaluation.slices`.
+        config: the ranker's; read are `tasks` and `evaluation`.
+
+    Returns:
+        The figures, ready for `model_dump_json`; no number in them is NaN or infinite.
+    """
+    users, num_users = rows.encoded_users()
+    samples = _samples(rows, users, num_users, config)
+    tasks = {
+        name: _task_figures(task, rows.tasks[name], users, _comparisons(task, name, samples))
+        for name, task in config.tasks.items()
+    }
+    mean = _mean_over_tasks(config.tasks, samples)
+    return Figures(
+        rows=len(rows.user_ids),
+        users=num_users,
+        replicates=config.evaluation.bootstrap_replicates,
+        tasks=tasks,
+        mean=mean,
+        slices=evaluate_slices(rows, users, config),
+        verdict=judge(config.evaluation.thresholds, tasks, mean),
+    )
+
+
+def _samples(
+    rows: EvalRows, users: Ints, num_users: int, config: RankerConfig
+) -> dict[Key, Samples]:
+    """Task and model -> metric -> [1 + B]: the value, then the replicates'."""
+    statistics: dict[Key, TaskStatistics] = {}
+    for name, task in config.tasks.items():
+        exists = rows.tasks[name].weights > 0  # [R]
+        part = rows.tasks[name].take(exists)  # [M]
+        for model in MODELS:
+            predictions = part.of(model)
+            if np.all(np.isfinite(predictions)):
+                statistics[name, model] = TaskStatistics.of(
+                    task.kind, users[exists], part.labels, part.weights, predictions, num_users
+                )
+    replicates = config.evaluation.bootstrap_replicates
+    samples = bootstrap(statistics, num_users, replicates, config.evaluation.seed)
+    for name, task in config.tasks.items():
+        undefined = dict.fromkeys(METRICS_OF_KIND[task.kind], np.full(1 + replicates, np.nan))
+        for model in MODELS:
+            samples.setdefault((name, model), undefined)
+    return samples
+
+
+def _comparisons(task: Task, name: str, samples: Mapping[Key, Samples]) -> dict[Metric, Comparison]:
+    candidate, baseline = samples[name, "candidate"], samples[name, "baseline"]
+    return {
+        metric: compare(metric, candidate[metric], baseline[metric])
+        for metric in METRICS_OF_KIND[task.kind]
+    }
+
+
+def _mean_over_tasks(tasks: Tasks, samples: Mapping[Key, Samples]) -> dict[Metric, Comparison]:
+    """Metric -> its mean over the tasks in which both models have it."""
+    pairs: dict[Metric, list[tuple[Floats, Floats]]] = {}
+    for name in tasks:
+        for metric, candidate in samples[name, "candidate"].items():
+            baseline = samples[name, "baseline"][metric]  # [1 + B]
+            if np.isfinite(candidate[0]) and np.isfinite(baseline[0]):
+                pairs.setdefault(metric, []).append((candidate, baseline))
+    return {
+        metric: compare(metric, *np.mean(found, axis=0))  # [tasks, 2, 1 + B] -> [2, 1 + B]
+        for metric, found in pairs.items()
+    }
+
+
+def _task_figures(
+    task: Task, rows: TaskRows, users: Ints, metrics: dict[Metric, Comparison]
+) -> TaskFigures:
+    exists = rows.weights > 0  # [R]
+    part = rows.take(exists)  # [M]
+    broken = {model: int(np.sum(~np.isfinite(part.of(model)))) for model in MODELS}
+    broken = {model: count for model, count in broken.items() if count}
+    weight = part.weights.sum()
+    return TaskFigures(
+        kind=task.kind,
+        group=task.group,
+        examples=len(part.labels),
+        users=len(np.unique(users[exists])),
+        positives=int(np.sum(part.labels > 0.5)) if task.kind == "classification" else None,
+        mean_label=as_optional(np.average(part.labels, weights=part.weights)) if weight else None,
+        metrics=metrics,
+        calibration={
+            model: calibration_curve(task.kind, part.labels, part.of(model))
+            for model in MODELS
+            if model not in broken
+        },
+        unmeasured={} if broken else _unmeasured(metrics, len(part.labels)),
+        broken_predictions=broken,
+    )
+
+
+def _unmeasured(metrics: Mapping[Metric, Comparison], examples: int) -> dict[Metric, str]:
+    """Metrics that the labels leave undefined, and why; the predictions are all finite."""
+    return {
+        metric: _NEEDS.get(metric, _NO_LABEL) if examples else _NO_LABEL
+        for metric, comparison in metrics.items()
+        if comparison.candidate.value is None
+    }

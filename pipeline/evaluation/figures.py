@@ -1,0 +1,221 @@
+"""The evaluation as one JSON document: what the report, the command line and TFMA read."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config import Metric
+from transforms.section import Section
+from transforms.tasks import TaskKind
+
+Direction = Literal["higher", "lower", "one"]
+Model = Literal["candidate", "baseline"]
+Outcome = Literal["better", "worse", "even", "unknown"]
+
+MODELS: tuple[Model, ...] = ("candidate", "baseline")
+DIRECTIONS: dict[Metric, Direction] = {
+    "auc": "higher",
+    "gauc": "higher",
+    "log_loss": "lower",
+    "calibration": "one",
+    "rmse": "lower",
+    "mae": "lower",
+    "r2": "higher",
+}
+PRIMARY_METRIC: dict[TaskKind, Metric] = {"classification": "auc", "regression": "rmse"}
+
+
+class Estimate(Section):
+    """A number and its 95% interval; None where undefined.
+
+    Attributes:
+        value: on all rows.
+        lower: lower end of the interval.
+        upper: upper end of the interval.
+    """
+
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Comparison(Section):
+    """One metric under both models.
+
+    Attributes:
+        direction: whether `higher` or `lower` is better, or `one` is best.
+        candidate: the candidate's.
+        baseline: the baseline's.
+        difference: candidate - baseline, paired.
+    """
+
+    direction: Direction
+    candidate: Estimate
+    baseline: Estimate
+    difference: Estimate
+
+    @property
+    def gain(self) -> Estimate:
+        """The difference, turned so that positive is better."""
+        if self.direction != "lower":
+            return self.difference
+        value, lower, upper = (
+            None if number is None else -number
+            for number in (self.difference.value, self.difference.upper, self.difference.lower)
+        )
+        return Estimate(value=value, lower=lower, upper=upper)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the candidate is better or worse with confidence, or neither."""
+        gain = self.gain
+        if self.direction == "one" or gain.lower is None or gain.upper is None:
+            return "unknown"
+        if gain.lower > 0:
+            return "better"
+        return "worse" if gain.upper < 0 else "even"
+
+
+class CalibrationBin(Section):
+    """Examples of similar prediction.
+
+    Attributes:
+        mean_prediction: over the bin.
+        mean_label: over the bin.
+        lower: lower end of the mean label's 95% interval.
+        upper: upper end of it.
+        examples: how many.
+    """
+
+    mean_prediction: float
+    mean_label: float
+    lower: float
+    upper: float
+    examples: int
+
+
+class TaskFigures(Section):
+    """One task.
+
+    Attributes:
+        kind: of the task.
+        group: of the task.
+        examples: those whose label exists.
+        users: who have such examples.
+        positives: examples with label 1; None for regression.
+        mean_label: None without examples.
+        metrics: in the order of `METRICS_OF_KIND`.
+        calibration: model -> bins by rising prediction.
+        unmeasured: metric -> why the labels leave it undefined under any model.
+        broken_predictions: model -> how many are not finite; then it has no metrics.
+    """
+
+    kind: TaskKind
+    group: str
+    examples: int
+    users: int
+    positives: int | None
+    mean_label: float | None
+    metrics: dict[Metric, Comparison]
+    calibration: dict[Model, tuple[CalibrationBin, ...]]
+    unmeasured: dict[Metric, str]
+    broken_predictions: dict[Model, int]
+
+    @property
+    def primary(self) -> Comparison:
+        """AUC or RMSE."""
+        return self.metrics[PRIMARY_METRIC[self.kind]]
+
+
+class SliceMetric(Section):
+    """One metric of one task in one slice, without intervals."""
+
+    candidate: float | None
+    baseline: float | None
+
+
+class SliceFigures(Section):
+    """The rows that share a feature's value.
+
+    Attributes:
+        feature: its name.
+        value: the value, or the range of values, as text.
+        examples: rows in the slice.
+        tasks: task -> metric -> both models.
+    """
+
+    feature: str
+    value: str
+    examples: int
+    tasks: dict[str, dict[Metric, SliceMetric]]
+
+
+class Check(Section):
+    """One threshold applied to one task.
+
+    Attributes:
+        task: a task or `mean`.
+        metric: which.
+        rule: which side of the threshold.
+        confident: whether the interval's end is compared and not the value.
+        value: what was compared, None where undefined.
+        bound: of the threshold.
+        margin: distance to the bound, negative on the wrong side.
+        passed: whether it holds.
+        message: one sentence.
+    """
+
+    task: str
+    metric: Metric
+    rule: Literal["min_gain", "lower", "upper"]
+    confident: bool
+    value: float | None
+    bound: float
+    margin: float | None
+    passed: bool
+    message: str
+
+
+class Verdict(Section):
+    """Blessed or refused, and why.
+
+    Attributes:
+        blessed: whether all thresholds hold.
+        summary: one sentence.
+        checks: every threshold, task by task.
+        warnings: thresholds that the data could not answer.
+    """
+
+    blessed: bool
+    summary: str
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that do not hold."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+class Figures(Section):
+    """An evaluation.
+
+    Attributes:
+        version: of this document's form.
+        rows: in the eval split.
+        users: in the eval split.
+        replicates: of the bootstrap.
+        tasks: in the order of the YAML.
+        mean: metric -> its mean over the tasks that have it.
+        slices: by feature, the largest first.
+        verdict: blessed or refused.
+    """
+
+    version: Literal[1] = 1
+    rows: int = Field(ge=1)
+    users: int = Field(ge=1)
+    replicates: int
+    tasks: dict[str, TaskFigures]
+    mean: dict[Metric, Comparison]
+    slices: tuple[SliceFigures, ...]
+    verdict: Verdict

@@ -1,0 +1,117 @@
+"""The part of the YAML that the trainer reads: gate, model, training and the score."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from trainer.gates.options import DSelectKOptions, GateOptions
+from trainer.score import parse_score
+from transforms.features import Features
+from transforms.section import Section
+from transforms.tasks import Tasks
+
+Units = Annotated[int, Field(ge=1, le=65536)]
+Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class PositionTower(Section):
+    """A shallow tower that explains away where an item was shown (Zhao et al., RecSys 2019).
+
+    Its logit is added to the main one in training. Serving asks for position 1 for
+    every candidate, so the score compares items as if each were shown first.
+
+    Attributes:
+        max_position: later positions share one embedding.
+        dropout: share of training examples whose position is hidden.
+    """
+
+    max_position: int = Field(50, ge=1, le=10_000)
+    dropout: Rate = 0.1
+
+
+class Model(Section):
+    """The `model` section: the multi-gate mixture of experts.
+
+    Attributes:
+        num_experts: n.
+        expert_units: widths of each expert's ReLU layers.
+        tower_units: widths of each task's tower before its logit.
+        embedding_dim: width of an embedding where the feature names none.
+        cross_layers: DCN-v2 cross layers between the inputs and the experts.
+        input_dropout: share of the shared input hidden in training.
+        expert_dropout: after each expert layer.
+        tower_dropout: after each tower layer.
+        position: the position tower; null for none.
+    """
+
+    num_experts: int = Field(8, ge=1, le=1024)
+    expert_units: tuple[Units, ...] = Field((256,), min_length=1, max_length=16)
+    tower_units: tuple[Units, ...] = Field((64,), max_length=16)
+    embedding_dim: int = Field(16, ge=1, le=1024)
+    cross_layers: int = Field(1, ge=0, le=8)
+    input_dropout: Rate = 0.0
+    expert_dropout: Rate = 0.0
+    tower_dropout: Rate = 0.0
+    position: PositionTower | None = None
+
+
+class Training(Section):
+    """The `training` section.
+
+    Attributes:
+        optimizer: `adam`, `adagrad` or `sgd`.
+        learning_rate: of the optimizer.
+        batch_size: examples a step, over all replicas.
+        max_epochs: an upper bound; early stopping usually ends training sooner.
+        patience: epochs without a better validation loss until training stops.
+        embedding_l2: penalty on the rows that a batch looks up, mean square a row.
+        seed: of the initialisation, of shuffling and of dropout.
+    """
+
+    optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
+    learning_rate: float = Field(0.001, gt=0.0, le=10.0)
+    batch_size: int = Field(512, ge=1, le=1_000_000)
+    max_epochs: int = Field(20, ge=1, le=10_000)
+    patience: int = Field(3, ge=1, le=1000)
+    embedding_l2: float = Field(0.0, ge=0.0, le=1e3)
+    seed: int = Field(1, ge=0, le=2**31 - 1)
+
+
+class TrainerConfig(Section):
+    """All that `run_fn` needs; the candidate and the baseline differ in `gate` only.
+
+    Attributes:
+        features: the model's inputs.
+        tasks: the model's outputs.
+        gate: which experts a task uses.
+        model: the network.
+        training: how it is trained.
+        score: formula over the tasks' predictions, what candidates are sorted by.
+    """
+
+    features: Features
+    tasks: Tasks
+    gate: GateOptions = DSelectKOptions(kind="dselect_k")
+    model: Model = Model()
+    training: Training = Training()
+    score: str = Field(max_length=10_000)
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> "TrainerConfig":
+        check_gate(self.gate, self.model)
+        parse_score(self.score, tuple(self.tasks))
+        return self
+
+
+def check_gate(gate: GateOptions, model: Model) -> None:
+    """Refuses a gate that selects more experts than there are.
+
+    Raises:
+        ValueError: with the rule and both numbers.
+    """
+    experts_per_task = getattr(gate, "experts_per_task", 1)
+    if experts_per_task > model.num_experts:
+        raise ValueError(
+            "gate: `experts_per_task` must be at most `num_experts`. Received: "
+            f"experts_per_task={experts_per_task}, num_experts={model.num_experts}"
+        )

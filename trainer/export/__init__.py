@@ -1,0 +1,1 @@
+"""From a trained ranker to SavedModels: pruning, signatures, the manifest."""

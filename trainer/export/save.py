@@ -1,0 +1,88 @@
+"""Saves a trained ranker, with the manifest that says what serving skips."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.export.forward import FullForward, PrunedForward
+from trainer.export.signatures import ServedRanker
+from trainer.ranker import Ranker
+
+MANIFEST_FILE = Path("assets.extra") / "gaterank.json"
+
+
+def save_ranker(
+    ranker: Ranker, transform: tft.TFTransformOutput, folder: Path, pruned: bool
+) -> None:
+    """Writes a SavedModel of standard TensorFlow ops, and its manifest.
+
+    Args:
+        ranker: the trained model.
+        transform: the analysed transform graph, which goes into the model.
+        folder: of the SavedModel.
+        pruned: keep the union's experts only; a per-example gate keeps all.
+    """
+    skips = pruned and not ranker.gate.per_example
+    forward = PrunedForward(ranker) if skips else FullForward(ranker)
+    served = ServedRanker(ranker.config, transform, ranker.feature_inputs, forward)
+    signatures = served.signatures()
+    tf.saved_model.save(served, str(folder), signatures=signatures)
+    manifest = make_manifest(ranker, sorted(signatures))
+    path = folder / MANIFEST_FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(manifest, indent=1, allow_nan=False))
+
+
+def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
+    """What the model is made of: tasks, experts in use, costs.
+
+    `flops_per_example` counts the multiply-adds of cross layers, experts, mixing and
+    towers, twice each; `parameters` the numbers behind them, without embeddings.
+
+    Args:
+        ranker: the trained model.
+        signatures: the names of the saved signatures.
+    """
+    config = ranker.config
+    selected = ranker.gate.selected().numpy()  # [T, n]
+    union = np.flatnonzero(selected.any(axis=0))
+    static = not ranker.gate.per_example
+    weights = ranker.gate(tf.zeros([1, 1])).weights.numpy() if static else None
+    return {
+        "tasks": {
+            name: {
+                "kind": task.kind,
+                "group": task.group,
+                "experts": np.flatnonzero(selected[i]).tolist(),
+                "weights": weights[i].round(6).tolist() if weights is not None else None,
+            }
+            for i, (name, task) in enumerate(config.tasks.items())
+        },
+        "num_experts": config.model.num_experts,
+        "union": union.tolist(),
+        "skipped": np.flatnonzero(~selected.any(axis=0)).tolist(),
+        "parameters": _costs(ranker, len(union), per_weight=1),
+        "flops_per_example": _costs(ranker, len(union), per_weight=2),
+        "signatures": signatures,
+        "score": config.score,
+        "trainer": config.model_dump(mode="json"),
+    }
+
+
+def _costs(ranker: Ranker, union: int, per_weight: int) -> dict[str, int]:
+    shared = sum(_size(layer) for layer in ranker.crosses)
+    shared += sum(_size(layer) for layer in [*ranker.towers.layers, ranker.heads])
+    experts = sum(_size(layer) for layer in ranker.experts.layers)
+    num_experts = ranker.config.model.num_experts
+    return {
+        "full": per_weight * (shared + experts),
+        "pruned": per_weight * (shared + experts * union // num_experts),
+    }
+
+
+def _size(layer: tf.keras.layers.Layer) -> int:
+    return int(layer.count_params())

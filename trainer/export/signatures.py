@@ -1,0 +1,144 @@
+"""The serving signatures: tf.Examples in, or one user and N candidates as columns."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.config import TrainerConfig
+from trainer.export.forward import Forward
+from trainer.inputs import FeatureInputs
+from trainer.score import evaluate_score, parse_score
+from transforms.examples import POSITION
+from transforms.features import CategoricalFeature, Feature
+
+SCORE = "score"
+_FIRST_POSITION = 1
+_FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {
+    "log": tf.math.log,
+    "exp": tf.math.exp,
+    "sqrt": tf.math.sqrt,
+    "min": tf.math.minimum,
+    "max": tf.math.maximum,
+}
+
+
+class ServedRanker(tf.Module):
+    """What is saved: the transform graph, the inputs, the forward pass, the signatures.
+
+    - `serving_default`: serialized tf.Examples [B] -> every task's prediction [B] and
+      `score` [B]. An example without `position` is scored as shown first.
+    - `predict_<task>`, `predict_<group>`: the same for some tasks; computes their
+      experts only.
+    - `rank`: user and context features [1], item features [N] -> as serving_default,
+      [N]. The user's side is transformed and embedded once. A missing number is NaN, a
+      missing word is empty; lists of words are [1 or N, max_values] filled up with
+      empty words.
+
+    Args:
+        config: features, tasks and score.
+        transform: the analysed transform graph.
+        inputs: the trained embeddings.
+        forward: the pass through experts and towers.
+    """
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        transform: tft.TFTransformOutput,
+        inputs: FeatureInputs,
+        forward: Forward,
+    ) -> None:
+        super().__init__(name="ranker")
+        self.config = config
+        self.tasks = tuple(config.tasks)
+        self.transform = transform.transform_features_layer()
+        self.inputs = inputs
+        self.forward = forward
+
+    def signatures(self) -> dict[str, Any]:
+        """Name -> concrete function."""
+        everything = range(len(self.tasks))
+        signatures = {
+            "serving_default": self._from_examples(everything, with_score=True),
+            "rank": self._from_columns(),
+        }
+        for i, task in enumerate(self.tasks):
+            signatures[f"predict_{task}"] = self._from_examples([i], with_score=False)
+        for group in dict.fromkeys(task.group for task in self.config.tasks.values()):
+            members = [i for i in everything if self._task(i).group == group]
+            signatures[f"predict_{group}"] = self._from_examples(members, with_score=False)
+        return signatures
+
+    def _from_examples(self, tasks: Sequence[int], with_score: bool) -> Any:
+        spec = {n: _parse_spec(f) for n, f in self.config.features.items()}
+        spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, _FIRST_POSITION)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            raw = tf.io.parse_example(examples, spec)
+            position = raw.pop(POSITION)
+            inputs = self.inputs(self.transform(raw))  # [B, d]
+            return self._predict(inputs, position, tasks, with_score)
+
+        return serve.get_concrete_function()
+
+    def _from_columns(self) -> Any:
+        features = self.config.features
+        specs = {name: _column_spec(name, feature) for name, feature in features.items()}
+
+        @tf.function(input_signature=[specs])
+        def rank(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            items = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of == "item"}
+            shared = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of != "item"}
+            first = next(iter(items)) if items else next(iter(columns))
+            size = tf.shape(columns[first])[0]
+            parts = self.inputs.parts(self.transform(items)) if items else {}
+            if shared:
+                once = self.inputs.parts(self.transform(shared))  # each [1, width]
+                parts |= {n: tf.repeat(part, size, axis=0) for n, part in once.items()}
+            position = tf.fill([size], tf.constant(_FIRST_POSITION, tf.int64))
+            every_task = range(len(self.tasks))
+            return self._predict(self.inputs.concat(parts), position, every_task, True)
+
+        return rank.get_concrete_function()
+
+    def _predict(
+        self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int], with_score: bool
+    ) -> dict[str, tf.Tensor]:
+        logits = self.forward(inputs, position, tasks)  # [t, B]
+        predictions = {
+            self.tasks[i]: tf.sigmoid(logit) if self._task(i).kind == "classification" else logit
+            for i, logit in zip(tasks, tf.unstack(logits, num=len(tasks)), strict=True)
+        }
+        if not with_score:
+            return predictions
+        tree = parse_score(self.config.score, self.tasks)
+        return {**predictions, SCORE: evaluate_score(tree, predictions, _FUNCTIONS)}
+
+    def _task(self, index: int) -> Any:
+        return self.config.tasks[self.tasks[index]]
+
+
+def _parse_spec(feature: Feature) -> Any:
+    if not isinstance(feature, CategoricalFeature):
+        return tf.io.FixedLenFeature([], tf.float32, float("nan"))
+    if feature.multivalued:
+        return tf.io.VarLenFeature(tf.string)
+    return tf.io.FixedLenFeature([], tf.string, "")
+
+
+def _column_spec(name: str, feature: Feature) -> tf.TensorSpec:
+    rows = None if feature.of == "item" else 1
+    if not isinstance(feature, CategoricalFeature):
+        return tf.TensorSpec([rows], tf.float32, name=name)
+    shape = [rows, feature.max_values] if feature.multivalued else [rows]
+    return tf.TensorSpec(shape, tf.string, name=name)
+
+
+def _to_raw(feature: Feature, column: tf.Tensor) -> Any:
+    """What the transform graph reads: lists of words are sparse there."""
+    if isinstance(feature, CategoricalFeature) and feature.multivalued:
+        return tf.sparse.from_dense(column)
+    return column

@@ -1,0 +1,1 @@
+"""Gates: how much of each expert each task uses."""

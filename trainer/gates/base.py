@@ -1,0 +1,115 @@
+"""What every gate is: all tasks' expert weights as one computation."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from trainer.gates.options import GateOptions
+
+
+class GateOutput(NamedTuple):
+    """What a gate yields for one step.
+
+    Attributes:
+        weights: [T, n] of a static gate, [B, T, n] of a per-example gate.
+        penalties: name -> scalar, already weighted, to be added to the objective.
+    """
+
+    weights: tf.Tensor
+    penalties: dict[str, tf.Tensor]
+
+
+class Gate(tf.keras.layers.Layer):
+    """Base of all gates of T tasks over n experts.
+
+    A static gate ignores its input and yields [T, n]; a per-example gate yields
+    [B, T, n]. Rows are non-negative and sum to 1 (DSelect-k over a number of experts that
+    is no power of two: at most 1 until it has converged).
+
+    Args:
+        num_tasks: T.
+        num_experts: n.
+        options: the gate's section of the YAML.
+
+    Raises:
+        ValueError: if there is no task or no expert.
+    """
+
+    def __init__(
+        self, num_tasks: int, num_experts: int, options: GateOptions, name: str = "gate"
+    ) -> None:
+        super().__init__(name=name)
+        if num_tasks < 1 or num_experts < 1:
+            raise ValueError(
+                "a gate needs at least one task and one expert. Received: "
+                f"num_tasks={num_tasks}, num_experts={num_experts}"
+            )
+        self.num_tasks = num_tasks
+        self.num_experts = num_experts
+        self.options = options
+
+    @property
+    def per_example(self) -> bool:
+        """Whether the weights depend on the example."""
+        return self.options.per_example
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+        """Computes the weights and penalties; `inputs` is [B, d]."""
+        raise NotImplementedError
+
+    def converged(self) -> tf.Tensor:
+        """[T] bool: the task's set of experts will not change any more.
+
+        Only gates with selectors that become binary ever say so.
+        """
+        return tf.zeros([self.num_tasks], tf.bool)
+
+    def selected(self) -> tf.Tensor:
+        """[T, n] bool: the experts that the task may use (all, for a per-example gate)."""
+        if self.per_example:
+            return tf.ones([self.num_tasks, self.num_experts], tf.bool)
+        weights: tf.Tensor = self(tf.zeros([1, 1])).weights
+        return weights > 0
+
+
+class TaskLogits(tf.keras.layers.Layer):
+    """A trained tensor [T, *shape] for all tasks, or per example x W + b: [B, T, *shape].
+
+    Args:
+        shape: (T, ...) of the tensor.
+        per_example: whether it depends on the example.
+        initializer: of the tensor (static) or of the bias (per example).
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        per_example: bool,
+        initializer: tf.keras.initializers.Initializer,
+        name: str,
+    ) -> None:
+        super().__init__(name=name)
+        self.tensor_shape = shape
+        self.per_example = per_example
+        self.initializer = initializer
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the bias, and the kernel [d, T * ...] of a per-example gate."""
+        self.bias = self.add_weight(
+            "bias", shape=self.tensor_shape, initializer=self.initializer
+        )
+        if self.per_example:
+            # Small at first, so that a selector starts inside its smooth step.
+            self.kernel = self.add_weight(
+                "kernel",
+                shape=(int(input_shape[-1]), int(tf.TensorShape(self.tensor_shape).num_elements())),
+                initializer=tf.keras.initializers.RandomNormal(stddev=1e-3),
+            )
+        super().build(input_shape)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[T, *shape], or [B, T, *shape] per example."""
+        if not self.per_example:
+            return tf.convert_to_tensor(self.bias)
+        product = tf.matmul(inputs, self.kernel)  # [B, T * ...]
+        return tf.reshape(product, (-1, *self.tensor_shape)) + self.bias

@@ -1,0 +1,71 @@
+"""The tasks' losses and metrics, through tensorflow-recommenders' ranking task."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from transforms.examples import label_name, weight_name
+from transforms.tasks import Task, Tasks
+
+
+class TaskObjectives(tf.keras.layers.Layer):
+    """sum over tasks of weight_t * sum_b w_tb * loss_tb / B.
+
+    Cross-entropy for classification, squared error for regression. A masked example has
+    w = 0; the divisor stays B, so that a task's share of the gradient does not depend on
+    how the batch was cut.
+
+    Args:
+        tasks: the YAML's tasks.
+    """
+
+    def __init__(self, tasks: Tasks) -> None:
+        super().__init__(name="objectives")
+        self.specs = dict(tasks)
+        self.tasks = {name: _ranking_task(name, task) for name, task in tasks.items()}
+        self.total = tf.keras.metrics.Mean("loss")
+
+    def call(
+        self, logits: tf.Tensor, batch: Mapping[str, tf.Tensor], training: bool
+    ) -> tf.Tensor:
+        """Logits [T, B] and the batch's labels and weights -> the scalar loss.
+
+        Metrics are updated in validation only: an AUC a step would slow training down.
+        """
+        size = tf.cast(tf.shape(logits)[1], logits.dtype)
+        losses = []
+        for i, (name, spec) in enumerate(self.specs.items()):
+            loss = self.tasks[name](
+                batch[label_name(name)][:, tf.newaxis],
+                logits[i][:, tf.newaxis],
+                sample_weight=batch[weight_name(name)][:, tf.newaxis],
+                compute_metrics=not training,
+            )
+            losses.append(spec.weight * loss / size)
+        total = tf.add_n(losses)
+        self.total.update_state(total, sample_weight=size)
+        return total
+
+    @property
+    def trackers(self) -> list[tf.keras.metrics.Metric]:
+        """All metrics that hold state."""
+        return [self.total, *(metric for task in self.tasks.values() for metric in task.metrics)]
+
+    def results(self, training: bool) -> dict[str, Any]:
+        """Name -> value so far: `loss`, and in validation `<task>_auc` or `<task>_rmse`."""
+        shown = [self.total] if training else self.trackers
+        return {metric.name: metric.result() for metric in shown}
+
+
+def _ranking_task(name: str, task: Task) -> tfrs.tasks.Ranking:
+    if task.kind == "classification":
+        loss = tf.keras.losses.BinaryCrossentropy(
+            from_logits=True, reduction=tf.keras.losses.Reduction.SUM
+        )
+        metric = tf.keras.metrics.AUC(name=f"{name}_auc", from_logits=True)
+    else:
+        loss = tf.keras.losses.MeanSquaredError(reduction=tf.keras.losses.Reduction.SUM)
+        metric = tf.keras.metrics.RootMeanSquaredError(name=f"{name}_rmse")
+    return tfrs.tasks.Ranking(loss=loss, metrics=[metric], name=name)

@@ -1,0 +1,105 @@
+"""What is watched while a ranker trains: gate weights, when to stop, a line an epoch."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.ranker import Ranker
+
+_MAX_RECORDS = 400
+_LOG = logging.getLogger("gaterank.train")
+
+
+class GateTrajectory(tf.keras.callbacks.Callback):
+    """Records static gates' weights over the steps, at most `_MAX_RECORDS` times.
+
+    When the record is full every second entry is dropped and the stride doubles, so a run
+    of any length leaves a record of the same size. TensorBoard gets every entry.
+
+    Args:
+        folder: of the TensorBoard log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.steps: list[int] = []
+        self.weights: list[np.ndarray] = []
+        self.step = 0
+        self._stride = 1
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Records the gate as it starts."""
+        self._record()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Records the gate after each `stride` steps."""
+        self.step += 1
+        if self.step % self._stride == 0:
+            self._record()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Closes the TensorBoard log."""
+        self._writer.close()
+
+    def _record(self) -> None:
+        model: Ranker = self.model
+        if model.gate.per_example:
+            return
+        weights = model.gate(tf.zeros([1, 1])).weights.numpy()  # [T, n]
+        self.steps.append(self.step)
+        self.weights.append(weights)
+        with self._writer.as_default(step=self.step):
+            for task, row in zip(model.tasks, weights, strict=True):
+                for expert, weight in enumerate(row):
+                    tf.summary.scalar(f"gate/{task}/expert_{expert}", weight)
+        if len(self.steps) > _MAX_RECORDS:
+            self.steps, self.weights = self.steps[::2], self.weights[::2]
+            self._stride *= 2
+
+
+class StopAtBest(tf.keras.callbacks.Callback):
+    """Stops when the validation loss improves no more, and goes back to the best weights.
+
+    A gate that becomes binary is judged from the epoch on in which it has: what is served
+    must be what was measured, with its experts decided. A gate that never becomes binary
+    goes back to the best epoch of all.
+
+    Args:
+        patience: epochs without a better loss until training stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__()
+        self.patience = patience
+        self.best_epoch = 0
+        self.epochs: list[dict[str, float]] = []
+        self._best: tuple[bool, float] | None = None
+        self._weights: list[np.ndarray] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keeps the weights if they are the best, and stops after `patience` epochs."""
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        converged = bool(tf.reduce_all(self.model.gate.converged()))
+        self.epochs.append({"epoch": epoch + 1, "converged": converged, **figures})
+        # A binary gate goes before any that is not; among equals the lower loss.
+        rank = (not converged, figures["val_loss"])
+        if self._best is None or rank < self._best:
+            self._best, self.best_epoch = rank, epoch + 1
+            self._weights = self.model.get_weights()
+        elif epoch + 1 - self.best_epoch >= self.patience:
+            self.model.stop_training = True
+        _LOG.info(
+            "epoch %d: loss %.4f, validation loss %.4f%s",
+            epoch + 1,
+            figures["loss"],
+            figures["val_loss"],
+            ", gates binary" if converged else "",
+        )
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Goes back to the best weights."""
+        self.model.set_weights(self._weights)

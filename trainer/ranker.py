@@ -1,0 +1,173 @@
+"""The ranker: shared inputs, experts, one gate for all tasks, towers, one logit a task."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from trainer.config import PositionTower, TrainerConfig
+from trainer.gates.registry import make_gate
+from trainer.inputs import FeatureInputs
+from trainer.objective import TaskObjectives
+from trainer.stacks import ParallelDense, ParallelStack
+from transforms.examples import POSITION
+
+Batch = Mapping[str, tf.Tensor]
+
+
+class RankerOutput(NamedTuple):
+    """One forward pass.
+
+    Attributes:
+        logits: [T, B]; a classification task's log-odds, a regression task's value.
+        penalties: name -> scalar of the gate.
+    """
+
+    logits: tf.Tensor
+    penalties: dict[str, tf.Tensor]
+
+
+class Ranker(tfrs.Model):
+    """A multi-gate mixture-of-experts ranker.
+
+    inputs [B, d] -> cross layers -> experts [n, B, e] -> mixed by the gate's weights:
+    [T, B, e] -> towers [T, B, u] -> logits [T, B]. With a position tower, a logit that
+    depends on the position only is added.
+
+    Args:
+        config: features, tasks, gate, model, training.
+        id_counts: rows of the embedding of each embedded feature.
+        label_means: task -> mean label in training, where the output biases start.
+
+    Reference: METHODS section 1; Ma et al., KDD 2018; Zhao et al., RecSys 2019.
+    """
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        id_counts: Mapping[str, int],
+        label_means: Mapping[str, float],
+    ) -> None:
+        super().__init__(name="ranker")
+        self.config = config
+        self.tasks = tuple(config.tasks)
+        model, num_tasks = config.model, len(config.tasks)
+        self.feature_inputs = FeatureInputs(
+            config.features, id_counts, model, config.training.embedding_l2
+        )
+        self.input_dropout = tf.keras.layers.Dropout(model.input_dropout)
+        self.crosses = [
+            tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)
+        ]
+        self.experts = ParallelStack(
+            model.num_experts, model.expert_units, model.expert_dropout, "experts"
+        )
+        self.gate = make_gate(num_tasks, model.num_experts, config.gate)
+        self.towers = ParallelStack(num_tasks, model.tower_units, model.tower_dropout, "towers")
+        self.heads = ParallelDense(num_tasks, 1, None, "heads")
+        self.position = PositionLogit(num_tasks, model.position) if model.position else None
+        self.objectives = TaskObjectives(config.tasks)
+        self.label_means = dict(label_means)
+        # Where each task's set of experts became final; -1 until then.
+        self.converged_step = tf.Variable(
+            tf.fill([num_tasks], tf.constant(-1, tf.int64)),
+            trainable=False,
+            name="converged_step",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def call(self, batch: Batch, training: bool = False) -> RankerOutput:
+        """Transformed features [B, ...] by name -> logits [T, B] and penalties."""
+        hidden = self.feature_inputs(batch, training=training)  # [B, d]
+        position = batch[POSITION] if self.position else None
+        return self.from_inputs(hidden, position, training=training)
+
+    def from_inputs(
+        self, inputs: tf.Tensor, position: tf.Tensor | None, training: bool = False
+    ) -> RankerOutput:
+        """From the concatenated inputs [B, d], and the positions [B], to the logits."""
+        hidden = self.input_dropout(self.cross(inputs), training=training)
+        gate = self.gate(hidden, training=training)
+        experts = self.experts(hidden, training=training)  # [n, B, e]
+        equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
+        mixed = tf.einsum(equation, gate.weights, experts)
+        towers = self.towers(mixed, training=training)  # [T, B, u]
+        logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
+        if self.position is not None and position is not None:
+            logits += self.position(position, training=training)
+        return RankerOutput(logits, gate.penalties)
+
+    def cross(self, inputs: tf.Tensor) -> tf.Tensor:
+        """DCN-v2: x_{l+1} = x_0 * (W x_l + b) + x_l."""
+        hidden = inputs
+        for layer in self.crosses:
+            hidden = layer(inputs, hidden)
+        return hidden
+
+    def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
+        """Weighted sum of the task losses + the gate's penalties + embedding penalties.
+
+        Divided by the number of replicas, whose gradients a strategy adds up.
+        """
+        output = self(inputs, training=training)
+        loss = self.objectives(output.logits, inputs, training=training)
+        if training:
+            loss += tf.add_n([*output.penalties.values(), *self.losses, tf.constant(0.0)])
+        return loss / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def train_step(self, inputs: Batch) -> dict[str, Any]:
+        """One step of the optimizer; notes the step at which a gate became binary."""
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(inputs, training=True)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(
+            zip(tape.gradient(loss, variables), variables, strict=True)
+        )
+        newly = self.gate.converged() & (self.converged_step < 0)
+        step = tf.cast(self.optimizer.iterations, tf.int64)
+        self.converged_step.assign(tf.where(newly, step, self.converged_step))
+        return self.objectives.results(training=True)
+
+    def test_step(self, inputs: Batch) -> dict[str, Any]:
+        """Losses and metrics over the whole validation split."""
+        self.compute_loss(inputs, training=False)
+        return self.objectives.results(training=False)
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """What Keras resets at the start of each epoch and of each validation."""
+        return self.objectives.trackers
+
+    def set_output_biases(self) -> None:
+        """Starts each head at the logit of its base rate, or at its mean label."""
+        biases = [self.config.tasks[t].kind == "classification" for t in self.tasks]
+        means = tf.constant([self.label_means[t] for t in self.tasks])
+        share = tf.clip_by_value(means, 1e-4, 1.0 - 1e-4)
+        logits = tf.math.log(share) - tf.math.log1p(-share)
+        start = tf.where(tf.constant(biases), logits, means)
+        self.heads.bias.assign(tf.reshape(start, self.heads.bias.shape))
+
+
+class PositionLogit(tf.keras.layers.Layer):
+    """A logit a task and position; position 0 means unknown.
+
+    Args:
+        num_tasks: T.
+        options: the number of positions and their dropout.
+    """
+
+    def __init__(self, num_tasks: int, options: PositionTower) -> None:
+        super().__init__(name="position")
+        self.options = options
+        self.table = tf.keras.layers.Embedding(
+            options.max_position + 1, num_tasks, embeddings_initializer="zeros", name="table"
+        )
+
+    def call(self, position: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """[B] int64 -> [T, B]."""
+        position = tf.clip_by_value(tf.cast(position, tf.int64), 0, self.options.max_position)
+        if training and self.options.dropout:
+            kept = tf.random.uniform(tf.shape(position)) >= self.options.dropout
+            position = tf.where(kept, position, tf.zeros_like(position))
+        return tf.transpose(self.table(position))

@@ -1,0 +1,80 @@
+"""The part of the YAML that floor 1 reads: logs, features and tasks, checked together."""
+
+from collections.abc import Iterable
+
+from pydantic import model_validator
+
+from transforms.examples import KEYS, POSITION
+from transforms.features import Features, column_of
+from transforms.logs import Logs
+from transforms.section import Section
+from transforms.tasks import Tasks
+
+# Columns that the official files hold but that are known only once the item was shown.
+KNOWN_AFTER = {
+    "canonical": frozenset[str](),
+    "kuairand": frozenset(
+        {
+            *("is_click", "is_like", "is_follow", "is_comment", "is_forward", "is_hate"),
+            *("long_view", "play_time_ms", "profile_stay_time", "comment_stay_time"),
+            "is_profile_enter",
+        }
+    ),
+    "movielens": frozenset({"rating"}),
+}
+
+
+class DataConfig(Section):
+    """Logs, features and tasks: all that is needed to turn log rows into examples.
+
+    Attributes:
+        logs: where the rows are and how they are split.
+        features: what the model may know before the impression.
+        tasks: what it predicts.
+    """
+
+    logs: Logs = Logs()
+    features: Features
+    tasks: Tasks
+
+    @model_validator(mode="after")
+    def _no_feature_from_the_future(self) -> "DataConfig":
+        known_after = KNOWN_AFTER[self.logs.adapter] | set(self.logs.known_after)
+        known_after |= set(self.events)
+        for name, feature in self.features.items():
+            column = column_of(name, feature)
+            if column in known_after:
+                raise ValueError(
+                    f"features.{name}: a feature must be known before the impression. "
+                    f"Received: column={column!r}, which is known only after it"
+                )
+            if column in (*KEYS[:1], KEYS[3]):
+                raise ValueError(
+                    f"features.{name}: `{column}` names an impression and cannot be an input"
+                )
+        return self
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The feedback events that some label or mask needs, in alphabetical order."""
+        masks = (task.mask.event for task in self.tasks.values() if task.mask)
+        labels = (task.label.event for task in self.tasks.values())
+        return tuple(sorted({*labels, *(event for event in masks if event)}))
+
+    @property
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Group -> its tasks, both in the order of the YAML."""
+        groups: dict[str, tuple[str, ...]] = {}
+        for name, task in self.tasks.items():
+            groups[task.group] = (*groups.get(task.group, ()), name)
+        return groups
+
+    def columns_of(self, owner: str) -> dict[str, str]:
+        """Feature -> column of the features that belong to `user`, `item` or `context`."""
+        features: Iterable[str] = (n for n, f in self.features.items() if f.of == owner)
+        return {name: column_of(name, self.features[name]) for name in features}
+
+    @property
+    def has_position(self) -> bool:
+        """Whether `position` is an ordinary feature, and not only the position tower's."""
+        return POSITION in self.features

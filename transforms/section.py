@@ -1,0 +1,102 @@
+"""The base of every section of the YAML: frozen, closed to unknown fields, well-spoken."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from transforms.errors import ConfigError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+# A name becomes a tensor name, a column name and a file name: keep it plain.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration; an unknown field is an error, not a surprise.
+
+    Example:
+        >>> class Pages(Section):
+        ...     size: int = 10
+        >>> Pages(size=20).size
+        20
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def parse_duration(value: Any) -> Any:
+    """Reads `90s`, `1.5h` or `2d` as a timedelta; other types are left to pydantic.
+
+    Example:
+        >>> parse_duration("1.5h")
+        datetime.timedelta(seconds=5400)
+    """
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("a duration must be a number and one of ms, s, m, h, d, such as 30m")
+    return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
+
+
+def format_duration(value: timedelta) -> str:
+    """Writes a timedelta in the largest unit that keeps it a whole number.
+
+    Example:
+        >>> format_duration(timedelta(hours=36))
+        '36h'
+    """
+    milliseconds = round(value.total_seconds() * 1000)
+    for unit in ("d", "h", "m", "s"):
+        size = round(_UNIT_SECONDS[unit] * 1000)
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+]
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def load_section(model: type[SectionT], value: Any, source: str) -> SectionT:
+    """Validates `value` as `model`, or says for each field its path, the rule and the value.
+
+    Args:
+        model: the section's class.
+        value: what the YAML or JSON held.
+        source: where it came from, the first word of the message.
+
+    Raises:
+        ConfigError: with one line a broken rule.
+
+    Example:
+        >>> load_section(Section, {"typo": 1}, "ranker.yaml")
+        Traceback (most recent call last):
+        transforms.errors.ConfigError: ranker.yaml: 1 rule broken
+          typo: Extra inputs are not permitted. Received: 1
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        count = f"{len(problems)} rule{'s' * (len(problems) > 1)} broken"
+        lines = [f"{source}: {count}", *(f"  {_describe(problem)}" for problem in problems)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _describe(problem: Any) -> str:
+    path = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+    rule = problem["msg"].removeprefix("Value error, ")
+    if "Received:" in rule or problem["type"] == "missing":
+        return f"{path}: {rule}"
+    received = repr(problem["input"])
+    return f"{path}: {rule}. Received: {received[:200]}"
