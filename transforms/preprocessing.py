@@ -104,7 +104,7 @@ def _look_up(name: str, feature: CategoricalFeature, words: tf.Tensor) -> tf.Ten
     vocabulary = tft.vocabulary(
         tf.boolean_mask(words, words != ""),
         top_k=feature.vocabulary_size,
-        frequency_threshold=feature.min_count,
+        frequency_threshold=feature.min_count if feature.min_count > 1 else None,
         vocab_filename=name,
     )
     return tft.apply_vocabulary(words, vocabulary, num_oov_buckets=feature.num_oov_buckets)

@@ -16,7 +16,8 @@ from pipeline.evaluation.figures import DIRECTIONS, Comparison, Estimate
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
 from pipeline.evaluation.rows import Floats
 
-LEVEL = 0.95
+# On each side of a 95% interval.
+_TAIL = 0.025
 # So many weights at a time stay in the processor's cache.
 _MAX_WEIGHTS = 1 << 17
 
@@ -79,8 +80,7 @@ def estimate(samples: Floats) -> Estimate:
     defined = replicates[np.isfinite(replicates)]
     if value is None or 2 * len(defined) <= len(replicates):
         return Estimate(value=value)
-    tail = (1 - LEVEL) / 2
-    lower, upper = np.quantile(defined, [tail, 1 - tail]).tolist()
+    lower, upper = np.quantile(defined, [_TAIL, 1 - _TAIL]).tolist()
     return Estimate(value=value, lower=lower, upper=upper)
 
 

@@ -75,7 +75,9 @@ class ServedRanker(tf.Module):
         spec = {n: _parse_spec(f) for n, f in self.config.features.items()}
         spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, _FIRST_POSITION)
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
+        )
         def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
             raw = tf.io.parse_example(examples, spec)
             position = raw.pop(POSITION)
@@ -88,7 +90,7 @@ class ServedRanker(tf.Module):
         features = self.config.features
         specs = {name: _column_spec(name, feature) for name, feature in features.items()}
 
-        @tf.function(input_signature=[specs])
+        @tf.function(input_signature=[specs], autograph=False)
         def rank(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             items = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of == "item"}
             shared = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of != "item"}

@@ -1,10 +1,10 @@
 """The columns of simulated impressions, between NumPy codes and Arrow tables.
 
-Inside the simulator a word is an int code into its vocabulary (-1: none), a missing
+Inside the simulator a word is an int code into its vocabulary (-1: none) and a missing
 number is NaN. In the logs a word is text and a missing number is null.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from transforms.errors import InputError
 from transforms.examples import POSITION
-from transforms.features import Owner
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
@@ -23,9 +23,8 @@ TAG_SEPARATOR = "|"
 
 
 class Words(NamedTuple):
-    """A categorical column: `multivalued` ones hold [n, TAGS_PER_ITEM] codes."""
+    """A categorical column; a multivalued one holds [n, TAGS_PER_ITEM] codes."""
 
-    of: Owner
     words: tuple[str, ...]
     multivalued: bool = False
 
@@ -33,45 +32,52 @@ class Words(NamedTuple):
 class Number(NamedTuple):
     """A numeric column."""
 
-    of: Owner
     type: pa.DataType
 
 
-COLUMNS: dict[str, Words | Number] = {
-    "segment": Words("user", ("student", "commuter", "parent", "expert", "gamer", "retiree")),
-    "age": Number("user", pa.int64()),
-    "daily_minutes": Number("user", pa.float64()),
-    "account_days": Number("user", pa.float64()),
-    "curiosity": Number("user", pa.float64()),
-    "zodiac": Words(
-        "user",
-        (
-            *("aries", "taurus", "gemini", "cancer", "leo", "virgo"),
-            *("libra", "scorpio", "sagittarius", "capricorn", "aquarius", "pisces"),
-        ),
-    ),
-    "category": Words("item", ("comedy", "cooking", "fitness", "games", "music", "news", "science", "travel")),
-    "duration_seconds": Number("item", pa.float64()),
-    "quality": Number("item", pa.float64()),
-    "creator_followers": Number("item", pa.float64()),
-    "tags": Words(
-        "item",
-        (
-            *("beginner", "classic", "costume", "family", "festival", "handmade"),
-            *("live", "local", "minimal", "night", "outdoor", "vintage"),
-        ),
-        multivalued=True,
-    ),
-    "checksum": Number("item", pa.float64()),
-    "device": Words("context", ("phone", "tablet", "desktop", "tv")),
-    "hour": Number("context", pa.int64()),
-    "network": Words("context", ("wifi", "4g", "5g", "wired")),
+_SEGMENTS = ("student", "commuter", "parent", "expert", "gamer", "retiree")
+_ZODIAC = (
+    *("aries", "taurus", "gemini", "cancer", "leo", "virgo"),
+    *("libra", "scorpio", "sagittarius", "capricorn", "aquarius", "pisces"),
+)
+_CATEGORIES = ("comedy", "cooking", "fitness", "games", "music", "news", "science", "travel")
+_TAGS = (
+    *("beginner", "classic", "costume", "family", "festival", "handmade"),
+    *("live", "local", "minimal", "night", "outdoor", "vintage"),
+)
+
+USER_COLUMNS: dict[str, Words | Number] = {
+    "segment": Words(_SEGMENTS),
+    "age": Number(pa.int64()),
+    "daily_minutes": Number(pa.float64()),
+    "account_days": Number(pa.int64()),
+    "curiosity": Number(pa.float64()),
+    "zodiac": Words(_ZODIAC),
 }
-"""Log column -> what it holds; `zodiac`, `checksum` and `network` are of no use."""
+ITEM_COLUMNS: dict[str, Words | Number] = {
+    "category": Words(_CATEGORIES),
+    "duration_seconds": Number(pa.float64()),
+    "quality": Number(pa.float64()),
+    "creator_followers": Number(pa.int64()),
+    "tags": Words(_TAGS, multivalued=True),
+    "checksum": Number(pa.float64()),
+}
+CONTEXT_COLUMNS: dict[str, Words | Number] = {
+    "device": Words(("phone", "tablet", "desktop", "tv")),
+    "hour": Number(pa.int64()),
+    "network": Words(("wifi", "4g", "5g", "wired")),
+}
+COLUMNS = {**USER_COLUMNS, **ITEM_COLUMNS, **CONTEXT_COLUMNS}
+"""Log column -> what it holds. `zodiac`, `checksum` and `network` are of no use."""
 
 
 def words_of(column: str) -> tuple[str, ...]:
-    """The vocabulary of a categorical column."""
+    """The vocabulary of a categorical column.
+
+    Example:
+        >>> words_of("device")
+        ('phone', 'tablet', 'desktop', 'tv')
+    """
     spec = COLUMNS[column]
     assert isinstance(spec, Words)
     return spec.words
@@ -98,41 +104,43 @@ def to_arrow(name: str, values: Array) -> pa.Array:
 
 
 def from_arrow(impressions: pa.Table) -> dict[str, Array]:
-    """The inverse of `to_arrow` for all columns and the position of an impressions table.
+    """The inverse of `to_arrow` for all columns, and the position, of impressions.
 
     Args:
-        impressions: n rows as read from the logs; tags may be lists (Parquet) or text (CSV).
+        impressions: n rows as in the logs; tags are lists (Parquet) or text (CSV).
 
     Returns:
-        Column -> [n] codes or float64 numbers; tags [n, TAGS_PER_ITEM].
+        Column -> codes or float64 numbers, [n]; tags [n, TAGS_PER_ITEM].
+
+    Raises:
+        InputError: if a column is absent or has a word that the simulator never writes.
     """
-    columns = {
-        name: _CODERS[type(spec)](impressions[name].combine_chunks(), spec)
-        for name, spec in COLUMNS.items()
+    specs = {**COLUMNS, POSITION: Number(pa.int64())}
+    absent = sorted(set(specs) - set(impressions.column_names))
+    if absent:
+        raise InputError(f"impressions must have the simulator's columns. Absent: {absent}")
+    return {
+        name: _codes(name, impressions[name].combine_chunks(), spec)
+        if isinstance(spec, Words)
+        else impressions[name].cast(pa.float64()).to_numpy()
+        for name, spec in specs.items()
     }
-    columns[POSITION] = _numbers(impressions[POSITION].combine_chunks(), None)
-    return columns
 
 
-def _numbers(values: pa.Array, _: Any) -> Array:
-    floats: Array = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return floats
-
-
-def _codes(values: pa.Array, spec: Words) -> Array:
+def _codes(name: str, values: pa.Array, spec: Words) -> Array:
     if spec.multivalued:
-        return _list_codes(values, spec)
-    codes = pc.fill_null(pc.index_in(values, value_set=pa.array(spec.words)), -1)
-    array: Array = codes.to_numpy(zero_copy_only=False)
-    return array
+        if not pa.types.is_list(values.type):
+            values = pc.split_pattern(values, TAG_SEPARATOR)
+        padded = pc.list_slice(values, 0, TAGS_PER_ITEM, return_fixed_size_list=True)
+        codes = _index(padded.flatten(), spec)  # [n * TAGS_PER_ITEM]
+        return codes.reshape(-1, TAGS_PER_ITEM)
+    codes = _index(values, spec)
+    if (codes < 0).any():
+        raise InputError(f"{name}: must hold the simulator's words {list(spec.words)}")
+    return codes
 
 
-def _list_codes(values: pa.Array, spec: Words) -> Array:
-    if not pa.types.is_list(values.type):
-        values = pc.split_pattern(values, TAG_SEPARATOR)
-    padded = pc.list_slice(values, 0, TAGS_PER_ITEM, return_fixed_size_list=True)
-    flat = padded.flatten()  # [n * TAGS_PER_ITEM], null where the list is shorter
-    return _codes(flat, Words(spec.of, spec.words)).reshape(-1, TAGS_PER_ITEM)
-
-
-_CODERS: dict[type, Callable[[pa.Array, Any], Array]] = {Words: _codes, Number: _numbers}
+def _index(values: pa.Array, spec: Words) -> Array:
+    index = pc.index_in(values, value_set=pa.array(spec.words))
+    codes: Array = pc.fill_null(index, -1).to_numpy(zero_copy_only=False)
+    return codes

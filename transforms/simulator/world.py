@@ -3,10 +3,10 @@
 **Factors.** Four affinities of a user with an item, each a smooth function of logged columns
 (z standardises, lz takes the logarithm first; a missing number counts as average, 0):
 
-    A interest   interest[segment, category] + 0.6 z(curiosity) novelty(tags)
-    B length     1.5 tanh(lz(daily_minutes) lz(duration_seconds)) + screen[device] lz(duration_seconds)
-    C quality    1.3 tanh(z(quality) (1 + lz(account_days))) + 0.6 standing[segment, category]
-    D trust      1.3 tanh(z(age) lz(creator_followers)) + 0.7 warmth(tags)
+    A  interest[segment, category] + 0.6 z(curiosity) novelty(tags)
+    B  1.5 tanh(lz(daily_minutes) lz(duration_seconds)) + screen[device] lz(duration_seconds)
+    C  1.3 tanh(z(quality) (1 + lz(account_days))) + 0.6 standing[segment, category]
+    D  1.3 tanh(z(age) lz(creator_followers)) + 0.7 warmth(tags)
 
 **Responses.** Each event of `RESPONSES` has the location
 
@@ -32,6 +32,8 @@ inside its window, and Phi, phi the standard normal distribution and density:
 An id has no effect beyond its columns, so no prediction from the logs is better than these.
 """
 
+from datetime import date
+
 import numpy as np
 from scipy.special import expit, ndtr
 
@@ -55,12 +57,11 @@ SCALES = {
     "duration_seconds": (np.log(60.0), 0.9),
     "creator_followers": (np.log(2000.0), 1.8),
 }
-LOG_NORMAL = frozenset(
-    {"daily_minutes", "account_days", "duration_seconds", "creator_followers"}
-)
+LOG_NORMAL = frozenset({"daily_minutes", "account_days", "duration_seconds", "creator_followers"})
 
 _SCREEN = np.array([-0.5, 0.0, 0.2, 0.8])  # tv watches long items, phones short ones
 _EVENING_PEAK = 21
+DAY_MS = 86_400_000
 
 
 def _table(seed: int) -> Array:
@@ -94,7 +95,8 @@ def standard_score(columns: Columns, name: str) -> Array:
     """
     mean, deviation = SCALES[name]
     values = np.log(columns[name]) if name in LOG_NORMAL else columns[name]
-    return np.nan_to_num((values - mean) / deviation, nan=0.0)
+    scores: Array = np.nan_to_num((values - mean) / deviation, nan=0.0)
+    return scores
 
 
 def affinities(columns: Columns) -> Array:
@@ -123,18 +125,43 @@ def _tag_mean(columns: Columns, weights: Array) -> Array:
     return mean
 
 
-def locations(columns: Columns, fading: Array | float = 1.0) -> dict[str, Array]:
+def epoch_day(day: date) -> int:
+    """Days since the epoch.
+
+    Example:
+        >>> epoch_day(date(1970, 1, 3))
+        2
+    """
+    return day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def remaining_b(timestamp: Array, first_day: date, drift: float) -> Array:
+    """What drift leaves of factor B: 1 on the first day, `drift` less each day, at least 0.
+
+    Args:
+        timestamp: milliseconds since the epoch, [n].
+        first_day: UTC.
+        drift: a day.
+
+    Returns:
+        [n].
+    """
+    remaining: Array = np.maximum(1.0 - drift * (timestamp // DAY_MS - epoch_day(first_day)), 0.0)
+    return remaining
+
+
+def locations(columns: Columns, remaining: Array) -> dict[str, Array]:
     """eta of each response.
 
     Args:
         columns: the log's columns with `position`, n rows.
-        fading: what is left of factor B, [n] or a number (drift).
+        remaining: what drift leaves of factor B, [n].
 
     Returns:
         Event -> [n].
     """
     factors = affinities(columns)
-    factors[:, 1] *= fading
+    factors[:, 1] *= remaining
     log_position = np.log(columns[POSITION])
     evening = np.cos(2 * np.pi * (columns["hour"] - _EVENING_PEAK) / 24)
     return {
@@ -147,7 +174,7 @@ def locations(columns: Columns, fading: Array | float = 1.0) -> dict[str, Array]
     }
 
 
-def best_from_locations(eta: dict[str, Array]) -> dict[str, Array]:
+def best_of(eta: dict[str, Array]) -> dict[str, Array]:
     """The best prediction of each task: a probability, or a mean in the label's space.
 
     Args:

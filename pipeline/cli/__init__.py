@@ -1,0 +1,1 @@
+"""The command line `gaterank`: one file a family of verbs, TensorFlow imported only on use."""

@@ -1,0 +1,84 @@
+"""Verbs about data and configuration: simulate, validate, ingest."""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from pipeline.cli.options import config_argument, logs_option
+from pipeline.config import load_config
+
+
+@click.command()
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write; made if it is not there.",
+)
+@click.option("--impressions", type=int, default=100_000, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same logs.")
+@click.option("--days", type=int, default=7, show_default=True, help="Days of logs.")
+@click.option(
+    "--first-day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2026-01-05",
+    show_default=True,
+    help="Date of the first day.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Of the log files.",
+)
+def simulate(
+    out: Path, impressions: int, seed: int, days: int, first_day: datetime, file_format: Any
+) -> None:
+    """Write impression and feedback logs with a known answer.
+
+    The logs have eight tasks of known structure; truth.json says which latent factor each
+    task needs, and the best AUC or RMSE that any model can reach.
+    """
+    from transforms.simulator.simulate import simulate as write_logs
+
+    day: date = first_day.date()
+    truth = write_logs(out, impressions, seed, file_format, days=days, first_day=day)
+    click.echo(f"{truth.impressions} impressions over {days} days in {out}")
+
+
+@click.command()
+@config_argument
+def validate(config: Path) -> None:
+    """Check CONFIG and print it with every default filled in.
+
+    A broken rule is one line: the path of the field, the rule and the value.
+    """
+    resolved = load_config(config)
+    click.echo(yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False), nl=False)
+
+
+@click.command()
+@config_argument
+@logs_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for Split-train, Split-eval and the ingest report.",
+)
+def ingest(config: Path, logs: Path | None, out: Path) -> None:
+    """Turn logs into tf.Examples, dead letters and counts; nothing else.
+
+    Exit code 3 if more rows were refused than `logs.dead_letters.max_ratio` allows.
+    """
+    from pipeline.stages import ingest_logs
+
+    counts = ingest_logs(load_config(config), logs, out)
+    for split, rows in counts.splits.items():
+        click.echo(f"{split:>12}: {rows} examples")
+    click.echo(f"{'dead letters':>12}: {sum(counts.dead_letters.values())}")

@@ -1,0 +1,67 @@
+"""Verbs about a model: train, score."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import config_argument, logs_option
+from pipeline.config import load_config
+
+
+@click.command()
+@config_argument
+@click.option(
+    "--examples",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that `gaterank ingest` wrote.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("model"),
+    show_default=True,
+    help="Folder for the SavedModel and the record of the training.",
+)
+@click.option(
+    "--role",
+    type=click.Choice(["candidate", "baseline"]),
+    default="candidate",
+    show_default=True,
+    help="Whose gate to train.",
+)
+def train(config: Path, examples: Path, out: Path, role: str) -> None:
+    """Transform examples and train one ranker on them; nothing else."""
+    from pipeline.stages import train_stage
+
+    record = train_stage(load_config(config), examples, out, role)
+    best = record["epochs"][record["best_epoch"] - 1]
+    click.echo(f"best epoch {record['best_epoch']} of {len(record['epochs'])}")
+    for name, value in best.items():
+        click.echo(f"  {name}: {value:.4f}" if isinstance(value, float) else f"  {name}: {value}")
+    click.echo(f"model: {out / 'serving'}")
+
+
+@click.command()
+@click.argument(
+    "model_dir", type=click.Path(path_type=Path, file_okay=False), metavar="MODEL_DIR"
+)
+@config_argument
+@logs_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file to write.",
+)
+def score(model_dir: Path, config: Path, logs: Path | None, out: Path) -> None:
+    """Score logs in bulk with the model in MODEL_DIR (its latest version).
+
+    One row an impression: its keys, prediction_<task> and label_<task> for each task (a
+    regression's both in the label's transformed space; a label that does not exist is
+    null), and score.
+    """
+    from pipeline.stages import score_logs
+
+    rows = score_logs(model_dir, load_config(config), logs, out)
+    click.echo(f"{rows} rows in {out}")

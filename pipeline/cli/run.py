@@ -1,0 +1,38 @@
+"""The verb that does it all: run."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import config_argument, logs_option
+from pipeline.config import load_config
+from transforms.errors import NotBlessedError
+
+
+@click.command()
+@config_argument
+@click.option(
+    "--workspace",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
+)
+@logs_option
+def run(config: Path, workspace: Path, logs: Path | None) -> None:
+    """Run the whole pipeline on this machine: logs in, pushed ranker and report out.
+
+    A second run does again only what its changed inputs ask for; a run that was cut short
+    goes on after the last component that finished. Exit code 4 if the candidate does not
+    beat the baseline as `evaluation.thresholds` ask: nothing is pushed then.
+    """
+    from pipeline.local_runner import run_local
+    from pipeline.report.summary import print_summary
+    from pipeline.workspace import Workspace
+
+    ranker = load_config(config)
+    space = Workspace(workspace)
+    finished = run_local(ranker, space, logs)
+    print_summary(finished)
+    if not finished.blessed:
+        verdict = finished.document("ModelEvaluation", "figures.json")["verdict"]
+        raise NotBlessedError(verdict["summary"])

@@ -1,0 +1,1 @@
+"""gaterank's own TFX components, one a file."""

@@ -1,0 +1,34 @@
+"""CheckIngest: stops the run when too many rows were refused.
+
+A component of its own, because TFX deletes the outputs of a component that fails, and the
+dead letters are just what the operator needs then.
+"""
+
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+
+from pipeline.artifacts import IngestReport
+from transforms.config import DataConfig
+from transforms.ingest.pipeline import check_counts, read_counts
+
+
+@component
+def CheckIngest(  # noqa: N802
+    ingestion: InputArtifact[IngestReport],
+    data: Parameter[str],
+    code_version: Parameter[str],
+) -> None:
+    """Checks that the counts balance, and the ratio of dead letters.
+
+    Args:
+        ingestion: counts and dead letters.
+        data: `DataConfig` as JSON.
+        code_version: of `transforms`; part of the cache key.
+
+    Raises:
+        DeadLetterRatioError: if the ratio is over `logs.dead_letters.max_ratio`.
+    """
+    folder = Path(ingestion.uri)
+    check_counts(read_counts(folder), DataConfig.model_validate_json(data))

@@ -1,0 +1,134 @@
+"""The pipeline on one page: from log files to a pushed ranker and its report."""
+
+from tfx.components import ExampleValidator, Pusher, StatisticsGen, Trainer, Transform
+from tfx.dsl.components.base import executor_spec
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+
+from pipeline.code_version import code_version
+from pipeline.components import push_model
+from pipeline.components.check_anomalies import CheckAnomalies
+from pipeline.components.check_ingest import CheckIngest
+from pipeline.components.check_serving import CheckServing
+from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.evaluate_ranker import EvaluateRanker
+from pipeline.components.log_example_gen import LogExampleGen
+from pipeline.components.report_gates import ReportGates
+from pipeline.config import RankerConfig
+from pipeline.places import Places
+
+
+def create_pipeline(
+    config: RankerConfig, places: Places, beam_pipeline_args: list[str]
+) -> Pipeline:
+    """Composes the components; every orchestrator runs this same pipeline.
+
+    Args:
+        config: the whole YAML.
+        places: where it reads and writes.
+        beam_pipeline_args: of every component that runs on Beam.
+
+    Returns:
+        The TFX pipeline, named after the ranker.
+    """
+    data = config.data_config()
+    data_code, trainer_code = code_version("transforms"), code_version("transforms", "trainer")
+    whole_code = code_version("transforms", "trainer", "serving", "pipeline")
+
+    # Logs -> tf.Examples of two splits, dead letters, counts.
+    examples = LogExampleGen(data=data, logs=places.logs, code_version=data_code)
+    check_ingest = CheckIngest(
+        ingestion=examples.outputs["ingestion"],
+        data=data.model_dump_json(),
+        code_version=data_code,
+    )
+
+    # Statistics against the schema that the YAML implies; an anomaly stops the run.
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    statistics.add_upstream_node(check_ingest)
+    schema = CuratedSchema(data=data.model_dump_json(), code_version=data_code)
+    validator = ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    check_anomalies = CheckAnomalies(anomalies=validator.outputs["anomalies"])
+
+    # Features for the model; serving runs the same graph.
+    transform = Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="transforms.preprocessing.preprocessing_fn",
+        custom_config={"data": data.model_dump_json(), "code_version": data_code},
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(check_anomalies)
+
+    # Same data, seeds and budget; only the gate differs.
+    trainers = {
+        role: Trainer(
+            run_fn="trainer.run_fn.run_fn",
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            schema=schema.outputs["schema"],
+            train_args=trainer_pb2.TrainArgs(),
+            eval_args=trainer_pb2.EvalArgs(),
+            custom_config={
+                "trainer": config.trainer_config(role).model_dump_json(),
+                "code_version": trainer_code,
+            },
+        ).with_id(node_id)
+        for role, node_id in (("candidate", "CandidateTrainer"), ("baseline", "BaselineTrainer"))
+    }
+    candidate, baseline = trainers["candidate"], trainers["baseline"]
+
+    # Blessed only if every threshold of the YAML holds against the baseline.
+    evaluator = EvaluateRanker(
+        examples=examples.outputs["examples"],
+        model=candidate.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        ranker=config.model_dump_json(),
+        code_version=whole_code,
+    )
+    check_serving = CheckServing(
+        model=candidate.outputs["model"], examples=examples.outputs["examples"]
+    )
+
+    # Pushed, all at once, only if blessed by both.
+    pusher = Pusher(
+        model=candidate.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=check_serving.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(places.served))
+        ),
+        custom_executor_spec=executor_spec.ExecutorClassSpec(push_model.Executor),
+    )
+
+    # One page for people, also for a model that was refused.
+    report = ReportGates(
+        ingestion=examples.outputs["ingestion"],
+        anomalies=validator.outputs["anomalies"],
+        candidate_run=candidate.outputs["model_run"],
+        baseline_run=baseline.outputs["model_run"],
+        model=candidate.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        pushed_model=pusher.outputs["pushed_model"],
+        ranker=config.model_dump_json(),
+        logs=places.logs,
+        code_version=whole_code,
+    )
+
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(places.root),
+        components=[
+            examples, check_ingest, statistics, schema, validator, check_anomalies, transform,
+            candidate, baseline, evaluator, check_serving, pusher, report,
+        ],  # fmt: skip
+        enable_cache=True,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            str(places.metadata)
+        ),
+        beam_pipeline_args=beam_pipeline_args,
+    )

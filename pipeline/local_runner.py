@@ -1,0 +1,71 @@
+"""Runs the pipeline on this machine, component by component, in one process."""
+
+import logging
+import time
+from pathlib import Path
+
+from pipeline.config import RankerConfig
+from pipeline.progress import ComponentProgress, NestedLines, Say, logged_to
+from pipeline.workspace import Run, Workspace
+from transforms.engine import IN_PROCESS_ARGS
+from transforms.errors import InputError
+
+def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> Run:
+    """Runs the whole pipeline; components whose inputs did not change are not run again.
+
+    Args:
+        config: the whole YAML.
+        workspace: where artifacts, metadata and pushed versions are kept.
+        logs: folder of the log files; None for the YAML's `logs.path`.
+
+    Returns:
+        The run, with its blessing and its report.
+
+    Raises:
+        InputError: if there is no folder of logs.
+        GaterankError: whatever a component found wrong with the data.
+    """
+    folder = find_logs(config, logs)
+    with workspace.locked():
+        log_file = workspace.new_log_file()
+        with logged_to(log_file) as say:
+            say(f"{config.name}: run in {workspace.folder}, log in {log_file}")
+            _run(config, workspace, str(folder), say)
+    return workspace.runs()[0]
+
+
+def find_logs(config: RankerConfig, logs: Path | None) -> Path:
+    """The folder of the log files: as given, or else the YAML's `logs.path`.
+
+    Raises:
+        InputError: if neither names a folder that is there.
+    """
+    folder = logs or (Path(config.logs.path) if config.logs.path else None)
+    if folder is None:
+        raise InputError("logs: name their folder by --logs or by `logs.path` of the YAML")
+    if not folder.is_dir():
+        raise InputError(f"logs: must be a folder. Received: {str(folder)!r}")
+    return folder.resolve()
+
+
+def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say) -> None:
+    started = time.monotonic()
+    say("      loading TensorFlow and TFX ...")
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+    from pipeline.create_pipeline import create_pipeline
+
+    pipeline = create_pipeline(config, workspace.places(config.name, logs), list(IN_PROCESS_ARGS))
+    watchers = {
+        "absl": ComponentProgress(len(pipeline.components), say),
+        "gaterank": NestedLines(say),
+    }
+    for name, handler in watchers.items():
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(logging.INFO)
+    try:
+        LocalDagRunner().run(pipeline)
+    finally:
+        for name, handler in watchers.items():
+            logging.getLogger(name).removeHandler(handler)
+    say(f"      all components: {time.monotonic() - started:.0f} s")

@@ -1,0 +1,21 @@
+"""Where a pipeline reads and writes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a pipeline reads and writes.
+
+    Attributes:
+        logs: folder of the log files.
+        root: folder of all artifacts.
+        metadata: SQLite file of ML Metadata.
+        served: folder that a server watches; versions are pushed into it.
+    """
+
+    logs: str
+    root: Path
+    metadata: Path
+    served: Path

@@ -1,0 +1,54 @@
+"""Calibration plots: what happened against what was predicted, both models, a chart a task."""
+
+from pipeline.evaluation.figures import MODELS, Figures, TaskFigures
+from pipeline.report.numbers import number
+from pipeline.report.plot import Dot, Line, Plot, points
+
+
+def calibration_plots(figures: Figures, tasks: tuple[str, ...]) -> list[Plot]:
+    """One square chart a task; a perfect model's dots lie on the diagonal.
+
+    Args:
+        figures: of the evaluation.
+        tasks: in the order of the charts.
+    """
+    known = (task for task in tasks if task in figures.tasks)
+    plots = (_plot(task, figures.tasks[task]) for task in known)
+    return [plot for plot in plots if plot is not None]
+
+
+def _plot(task: str, figures: TaskFigures) -> Plot | None:
+    bins = [one for curve in figures.calibration.values() for one in curve]
+    if not bins:
+        return None
+    high = max(max(one.mean_prediction, one.mean_label) for one in bins)
+    low = min(min(one.mean_prediction, one.mean_label) for one in bins)
+    low = 0.0 if figures.kind == "classification" else low
+    margin = 0.08 * (high - low) or 0.1
+    high, low = high + margin, low - margin if low else 0.0
+    calibration = figures.metrics["calibration"]
+    plot = Plot(
+        task,
+        f"mean prediction / mean label: candidate {number(calibration.candidate.value, 2)}, "
+        f"baseline {number(calibration.baseline.value, 2)}",
+        "mean prediction",
+        width=240,
+        height=230,
+        left=40,
+        right=228,
+        bottom=196,
+    )
+    x, y = plot.x_scale(low, high), plot.y_scale(low, high)
+    plot.lines.append(Line("diagonal", points([x(low), x(high)], [y(low), y(high)])))
+    for model in reversed(MODELS):  # the candidate on top
+        curve = figures.calibration.get(model, ())
+        across = [x(one.mean_prediction) for one in curve]
+        plot.lines.append(Line(model, points(across, [y(one.mean_label) for one in curve])))
+        for one, at in zip(curve, across, strict=True):
+            lower, upper = y(max(one.lower, low)), y(min(one.upper, high))
+            title = (
+                f"{model}: predicted {one.mean_prediction:.4g}, happened {one.mean_label:.4g}, "
+                f"{one.examples} examples"
+            )
+            plot.dots.append(Dot(model, at, y(one.mean_label), lower, upper, title))
+    return plot

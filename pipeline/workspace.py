@@ -1,0 +1,144 @@
+"""A workspace: the folder of one ranker's artifacts, metadata, logs and pushed versions."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.places import Places
+from transforms.errors import InputError
+
+_LIVE = metadata_store_pb2.Artifact.LIVE
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline, as ML Metadata knows it.
+
+    Attributes:
+        run_id: the time at which it started, ISO 8601.
+        ranker: the pipeline's name.
+        artifacts: type name -> the live artifacts of that type, in order of creation.
+        failed: names of components that failed.
+    """
+
+    run_id: str
+    ranker: str
+    artifacts: dict[str, list[metadata_store_pb2.Artifact]]
+    failed: tuple[str, ...]
+
+    def uri(self, type_name: str) -> Path | None:
+        """The folder of the only artifact of a type, None if the run has none."""
+        found = self.artifacts.get(type_name)
+        return Path(found[-1].uri) if found else None
+
+    @property
+    def blessed(self) -> bool | None:
+        """Whether the candidate was blessed; None if the run did not come that far."""
+        found = self.artifacts.get("ModelBlessing")
+        return bool(found[-1].custom_properties["blessed"].int_value) if found else None
+
+    @property
+    def pushed_version(self) -> str | None:
+        """The version that was pushed, None if none was."""
+        for artifact in self.artifacts.get("PushedModel", []):
+            if artifact.custom_properties["pushed"].int_value:
+                return str(artifact.custom_properties["pushed_version"].string_value)
+        return None
+
+    def document(self, type_name: str, file: str) -> Any:
+        """The parsed JSON file of an artifact, None if the run has no such artifact."""
+        folder = self.uri(type_name)
+        return json.loads((folder / file).read_text()) if folder else None
+
+
+class Workspace:
+    """Reads and locks a workspace.
+
+    Args:
+        folder: made on first use.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+
+    def places(self, ranker: str, logs: str) -> Places:
+        """Where the ranker's pipeline reads and writes."""
+        return Places(
+            logs=logs,
+            root=self.folder / "artifacts",
+            metadata=self.folder / "metadata.sqlite",
+            served=self.folder / "serving" / ranker,
+        )
+
+    def new_log_file(self) -> Path:
+        """Where a run that starts now writes its log."""
+        folder = self.folder / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second run out of the workspace while the first goes on.
+
+        Raises:
+            InputError: if another run holds the workspace.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.folder}: another run is using this workspace") from None
+            yield
+
+    def runs(self) -> list[Run]:
+        """All runs, newest first.
+
+        Raises:
+            InputError: if the folder is no workspace.
+        """
+        path = self.folder / "metadata.sqlite"
+        if not path.is_file():
+            raise InputError(f"{self.folder}: must be a workspace of `gaterank run`")
+        config = metadata_store_pb2.ConnectionConfig()
+        config.sqlite.filename_uri = str(path)
+        config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+        store = metadata_store.MetadataStore(config)
+        contexts = store.get_contexts_by_type("pipeline_run")
+        return [_read_run(store, c) for c in sorted(contexts, key=lambda c: c.id, reverse=True)]
+
+    def newest(self, type_name: str) -> Run:
+        """The newest run that has an artifact of a type.
+
+        Raises:
+            InputError: if there is none.
+        """
+        for run in self.runs():
+            if run.uri(type_name):
+                return run
+        raise InputError(f"{self.folder}: no run has made a {type_name} yet")
+
+
+def _read_run(store: metadata_store.MetadataStore, context: metadata_store_pb2.Context) -> Run:
+    types = {kind.id: kind.name for kind in store.get_artifact_types()}
+    artifacts: dict[str, list[metadata_store_pb2.Artifact]] = {}
+    for artifact in sorted(store.get_artifacts_by_context(context.id), key=lambda a: a.id):
+        if artifact.state == _LIVE:
+            artifacts.setdefault(types[artifact.type_id], []).append(artifact)
+    kinds = {kind.id: kind.name for kind in store.get_execution_types()}
+    failed = tuple(
+        kinds[execution.type_id].rsplit(".", 1)[-1]
+        for execution in store.get_executions_by_context(context.id)
+        if execution.last_known_state == metadata_store_pb2.Execution.FAILED
+    )
+    properties = context.properties
+    ranker = properties["pipeline"].string_value if "pipeline" in properties else ""
+    return Run(run_id=context.name, ranker=ranker, artifacts=artifacts, failed=failed)

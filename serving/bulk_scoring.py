@@ -1,0 +1,137 @@
+"""Bulk scoring: a SavedModel over files of tf.Examples, column-wise, on one machine."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from transforms.config import DataConfig
+from transforms.errors import InputError
+from transforms.examples import KEYS, TIMESTAMP, label_name, prediction_name, weight_name
+
+_BATCH_SIZE = 4096
+SCORE = "score"
+
+
+class ExampleScorer:
+    """Predicts serialized examples with a saved ranker.
+
+    Args:
+        model_dir: a SavedModel, or a folder of numbered versions of which the latest is
+            taken.
+
+    Raises:
+        InputError: if there is no model.
+    """
+
+    def __init__(self, model_dir: Path) -> None:
+        self.model_dir = latest_version(model_dir)
+        # The loaded object owns the variables of its signatures: keep it alive.
+        self._model = tf.saved_model.load(str(self.model_dir))
+        self._serve = self._model.signatures["serving_default"]
+
+    def __call__(self, examples: tf.Tensor) -> dict[str, np.ndarray]:
+        """Serialized examples [B] -> task, and `score`, -> [B] float32."""
+        return {name: value.numpy() for name, value in self._serve(examples=examples).items()}
+
+
+def latest_version(model_dir: Path) -> Path:
+    """The SavedModel in the folder, or in its highest numbered version.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if (model_dir / "saved_model.pb").is_file():
+        return model_dir
+    versions = (path for path in model_dir.glob("*/") if path.name.isdecimal())
+    complete = [path for path in versions if (path / "saved_model.pb").is_file()]
+    if not complete:
+        raise InputError(f"{model_dir}: must hold a SavedModel or numbered versions of one")
+    return max(complete, key=lambda path: int(path.name))
+
+
+def read_examples(files: Sequence[Path], batch_size: int = _BATCH_SIZE) -> Iterator[tf.Tensor]:
+    """Serialized examples [B], in the order of the files.
+
+    Args:
+        files: gzip TFRecord files.
+        batch_size: B.
+    """
+    paths = [str(path) for path in files]
+    yield from tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(batch_size)
+
+
+def parse_columns(examples: tf.Tensor, spec: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Some features of serialized examples, as arrays [B].
+
+    Args:
+        examples: [B].
+        spec: feature -> tf.io.FixedLenFeature.
+    """
+    return {name: value.numpy() for name, value in tf.io.parse_example(examples, spec).items()}
+
+
+def key_and_label_spec(config: DataConfig) -> dict[str, Any]:
+    """What to parse for an impression's keys, and for each task's label and weight."""
+    spec = {
+        key: tf.io.FixedLenFeature([], tf.int64 if key == TIMESTAMP else tf.string)
+        for key in KEYS
+    }
+    for task in config.tasks:
+        for name in (label_name(task), weight_name(task)):
+            spec[name] = tf.io.FixedLenFeature([], tf.float32)
+    return spec
+
+
+def score_examples(
+    model_dir: Path, config: DataConfig, files: Sequence[Path], out: Path
+) -> int:
+    """Writes one row an impression: its keys, predictions, labels (null if masked), score.
+
+    Args:
+        model_dir: the SavedModel or its versions.
+        config: of the ranker, for the tasks.
+        files: gzip TFRecord files of tf.Examples.
+        out: the Parquet file.
+
+    Returns:
+        The number of rows.
+    """
+    scorer, spec = ExampleScorer(model_dir), key_and_label_spec(config)
+    schema = _output_schema(config)
+    rows = 0
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        for examples in read_examples(files):
+            columns = parse_columns(examples, spec)
+            table = _to_table(config, columns, scorer(examples), schema)
+            writer.write_table(table)
+            rows += table.num_rows
+    return rows
+
+
+def _output_schema(config: DataConfig) -> pa.Schema:
+    fields = [(key, pa.timestamp("ms") if key == TIMESTAMP else pa.string()) for key in KEYS]
+    for task in config.tasks:
+        fields += [(prediction_name(task), pa.float32()), (label_name(task), pa.float32())]
+    return pa.schema([*fields, (SCORE, pa.float32())])
+
+
+def _to_table(
+    config: DataConfig,
+    columns: dict[str, np.ndarray],
+    predictions: dict[str, np.ndarray],
+    schema: pa.Schema,
+) -> pa.Table:
+    arrays = {
+        key: pa.array(columns[key]).cast(schema.field(key).type) for key in KEYS
+    }
+    for task in config.tasks:
+        masked = columns[weight_name(task)] == 0
+        arrays[prediction_name(task)] = pa.array(predictions[task])
+        arrays[label_name(task)] = pa.array(columns[label_name(task)], mask=masked)
+    arrays[SCORE] = pa.array(predictions[SCORE])
+    return pa.table(arrays, schema=schema)

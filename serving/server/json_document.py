@@ -1,0 +1,115 @@
+"""Reads a request's JSON document: in C where that is exact, else byte by byte."""
+
+import json
+import re
+
+import orjson
+
+from serving.server.json_numbers import NUMBER, NumberTooBigError, read_number
+from serving.server.json_reader import read_exactly
+from serving.server.json_types import Json, make_object, parse_error
+
+# The exact reader takes about a second a megabyte in the worst case.
+_MAX_EXACT_BYTES = 4 * 2**20
+
+_SPACE = re.compile(r"[ \n\r\t]*")
+# One half of a surrogate pair: refused or kept by TensorFlow Serving, never as Python does.
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]", re.DOTALL
+)
+# Integers beyond 64 bits and numbers beyond a double.
+_HUGE_NUMBER = re.compile(rb"\d{19}|[eE]\+?\d{3}")
+# A double of so many digits, or with an exponent, may differ in its last bit.
+_LONG_NUMBER = re.compile(rb"[\d.]{16}|\d[eE]")
+
+
+def read_document(body: bytes) -> Json:
+    """Reads the first JSON value of a body.
+
+    Accepted beyond JSON: NaN and Infinity, bytes behind the document, bytes in strings
+    that are no UTF-8, any depth of nesting. Of an object's equal keys the first counts.
+
+    Args:
+        body: of the request.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, with the offset of the error.
+
+    Example:
+        >>> read_document(b'{"a": [1, 2.5, null]}')
+        {'a': [1, 2.5, None]}
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return _read_unusual(body, error)
+    return document if _has_no_duplicate_keys(document, body) else _read_unusual(body, None)
+
+
+def read_exact_doubles(body: bytes, document: Json) -> Json:
+    """Reads the body again if a double in it may differ in its last bit.
+
+    Args:
+        body: of the request.
+        document: what `read_document` made of it.
+
+    Example:
+        >>> read_exact_doubles(b"[0.5]", [0.5])
+        [0.5]
+    """
+    return _read_exact_numbers(body) if _LONG_NUMBER.search(body) else document
+
+
+def _has_no_duplicate_keys(document: Json, body: bytes) -> bool:
+    """Whether every colon stands behind a key of an object at a usual place."""
+    if type(document) is not dict:
+        return False
+    keys = len(document)
+    for value in document.values():
+        if type(value) is dict:
+            keys += len(value)
+        elif type(value) is list:
+            keys += sum(len(row) for row in value if type(row) is dict)
+    return body.count(b":") == keys
+
+
+def _read_unusual(body: bytes, error: orjson.JSONDecodeError | None) -> Json:
+    """What is no plain JSON, or may name a key twice."""
+    if _HUGE_NUMBER.search(body) is not None:
+        return _read_exact_numbers(body)
+    if _LONE_SURROGATE.search(body) is None:
+        try:
+            return _decode(_DECODER, body)
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+            pass  # the exact reader accepts it, or says what is wrong
+    if error is not None and len(body) > _MAX_EXACT_BYTES:
+        raise parse_error(f"{error.msg}.", error.pos)
+    return read_exactly(body)
+
+
+def _read_exact_numbers(body: bytes) -> Json:
+    if _LONE_SURROGATE.search(body) is None:
+        try:
+            return _decode(_EXACT_NUMBERS, body)
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, NumberTooBigError):
+            pass  # as above
+    return read_exactly(body)
+
+
+def _decode(decoder: json.JSONDecoder, body: bytes) -> Json:
+    text = body.decode("utf-8")
+    space = _SPACE.match(text)
+    assert space is not None, "the pattern matches the empty string"
+    return decoder.raw_decode(text, space.end())[0]
+
+
+def _exact_number(text: str) -> Json:
+    match = NUMBER.fullmatch(text.encode())
+    assert match is not None, f"Python read {text!r} as a number"
+    return read_number(match)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=make_object)
+_EXACT_NUMBERS = json.JSONDecoder(
+    object_pairs_hook=make_object, parse_float=_exact_number, parse_int=_exact_number
+)

@@ -1,0 +1,95 @@
+"""Folders and files, on a local disk or on whatever pyarrow's file systems reach."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from transforms.errors import InputError
+
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+
+
+def locate(path: str) -> tuple[fs.FileSystem, str]:
+    """Finds the file system of a path or a URI (`gs://`, `s3://`, `hdfs://`).
+
+    Example:
+        >>> locate("/tmp/logs")[1]
+        '/tmp/logs'
+    """
+    if "://" in path:
+        file_system, inner = fs.FileSystem.from_uri(path)
+        return file_system, str(inner)
+    return fs.LocalFileSystem(), str(Path(path).absolute())
+
+
+def list_files(folder: str) -> dict[str, str]:
+    """Lists the files under a folder: relative path -> path, sorted by relative path.
+
+    Names that start with a dot or an underscore are markers of other programs and are
+    left out. A link may lead to a file inside the folder; linked folders are not entered.
+
+    Raises:
+        InputError: if there is no such folder, or a link leads out of it.
+    """
+    file_system, root = locate(folder)
+    if file_system.get_file_info(root).type != fs.FileType.Directory:
+        raise InputError(f"logs: must be a folder. Received: {folder!r}")
+    if isinstance(file_system, fs.LocalFileSystem):
+        paths = list(_walk(Path(root)))
+    else:
+        found = file_system.get_file_info(fs.FileSelector(root, recursive=True))
+        paths = [info.path for info in found if info.type == fs.FileType.File]
+    relatives = {path[len(root.rstrip("/")) + 1 :]: path for path in paths}
+    return {
+        relative: _with_scheme(folder, relatives[relative])
+        for relative in sorted(relatives)
+        if not any(part[0] in "._" for part in relative.split("/"))
+    }
+
+
+def _with_scheme(folder: str, path: str) -> str:
+    scheme, separator, _ = folder.partition("://")
+    return f"{scheme}://{path}" if separator else path
+
+
+def _walk(root: Path) -> Iterator[str]:
+    home = root.resolve()
+    for here, folders, files in os.walk(root):
+        for name in [*folders, *files]:
+            path = Path(here, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                raise InputError(f"{path}: a link must not lead out of the logs' folder {root}")
+        yield from (str(Path(here, name)) for name in files if Path(here, name).is_file())
+
+
+def open_stream(path: str) -> pa.NativeFile:
+    """Opens a file for reading from its start; `.gz` and `.zst` are decompressed on the way."""
+    file_system, inner = locate(path)
+    compression = _COMPRESSIONS.get(Path(path).suffix.lower())
+    return file_system.open_input_stream(inner, compression=compression, buffer_size=1 << 20)
+
+
+@contextlib.contextmanager
+def write_whole(path: str) -> Iterator[pa.NativeFile]:
+    """Opens a file for writing that appears under its name only once it is complete.
+
+    Every attempt writes to a name of its own, so a worker that died or was started twice
+    leaves no half file and two attempts never mix.
+    """
+    file_system, inner = locate(path)
+    folder, _, name = inner.rpartition("/")
+    file_system.create_dir(folder, recursive=True)
+    attempt = f"{folder}/.{name}.{uuid.uuid4().hex}"
+    try:
+        with file_system.open_output_stream(attempt, compression=None) as stream:
+            yield stream
+        file_system.move(attempt, inner)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file_system.delete_file(attempt)
+        raise

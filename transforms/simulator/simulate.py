@@ -1,0 +1,229 @@
+"""Writes simulated logs, day by day and part by part, and their known answer."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from transforms.errors import InputError
+from transforms.examples import POSITION
+from transforms.simulator.catalogue import CANDIDATES, Catalogue, draw_catalogue
+from transforms.simulator.feedback import DUPLICATES, draw_feedback
+from transforms.simulator.files import FileFormat, LogWriter
+from transforms.simulator.outcomes import draw_outcomes, labels_of
+from transforms.simulator.requests import draw_impressions
+from transforms.simulator.responses import FACTORS, RESPONSES
+from transforms.simulator.tally import Tallies
+from transforms.simulator.truth import TRUTH_FILE, Counts, TaskTruth, Truth
+from transforms.simulator.world import best_of, epoch_day, locations, remaining_b
+
+PART_ROWS = 500_000
+"""Impressions a file at most: what is in memory at a time."""
+
+_MAX_IMPRESSIONS = 10**9
+_MAX_DAYS = 366
+_YEARS = (1970, 2200)
+_PARTIAL = ".partial"
+_CATALOGUE_STREAM, _PART_STREAM, _LAST_STREAM = range(3)
+
+Progress = Callable[[int], None]
+
+
+class Plan(NamedTuple):
+    """What to simulate; the arguments of `simulate`."""
+
+    impressions: int
+    seed: int
+    file_format: FileFormat
+    days: int
+    first_day: date
+    broken: float
+    drift: float
+
+
+class Part(NamedTuple):
+    """A slot of a day that is drawn at once.
+
+    Attributes:
+        day: since the epoch.
+        number: in the day, from 0.
+        first_request: number of its first request.
+        size: impressions.
+        slot: share of the day's requests before it, and up to its end.
+    """
+
+    day: int
+    number: int
+    first_request: int
+    size: int
+    slot: tuple[float, float]
+
+
+def simulate(
+    out: Path,
+    impressions: int,
+    seed: int,
+    file_format: FileFormat = "parquet",
+    days: int = 7,
+    first_day: date = date(2026, 1, 5),
+    progress: Progress | None = None,
+    broken: float = 0.0,
+    drift: float = 0.0,
+) -> Truth:
+    """Writes canonical logs of a world whose best predictions are known (see `world`).
+
+    `out` gets `impressions/<date>/part-*`, `feedback/<date>/part-*` by the date of the
+    feedback, which may be days after the last impression, and, last, `truth.json`. The
+    same arguments give the same bytes.
+
+    Args:
+        out: a new or empty folder.
+        impressions: distinct impressions, spread evenly over the days.
+        seed: of the users, the items and all that happens; the world stays the same.
+        file_format: `parquet` or `csv` (gzipped).
+        days: of impressions.
+        first_day: UTC.
+        progress: is told after each part how many impressions are written.
+        broken: how many broken lines to add, as a share of the rows (CSV only).
+        drift: share of factor B that fades each day.
+
+    Returns:
+        The known answer, as in `truth.json`.
+
+    Raises:
+        InputError: if an argument is out of its range, `out` is not empty or cannot be
+            written.
+    """
+    plan = Plan(impressions, seed, file_format, days, first_day, broken, drift)
+    _check(plan)
+    out = Path(out)
+    partial = out / _PARTIAL
+    try:
+        _prepare(out, partial)
+        truth = _run(plan, partial, progress or (lambda _: None))
+        for name in ("impressions", "feedback", TRUTH_FILE):
+            (partial / name).rename(out / name)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return truth
+
+
+def _check(plan: Plan) -> None:
+    formats = get_args(FileFormat)
+    rules = {
+        f"`impressions` must be in [1, {_MAX_IMPRESSIONS}]": (
+            1 <= plan.impressions <= _MAX_IMPRESSIONS,
+            plan.impressions,
+        ),
+        "`seed` must be in [0, 2**63)": (0 <= plan.seed < 2**63, plan.seed),
+        f"`file_format` must be one of {formats}": (
+            plan.file_format in formats,
+            plan.file_format,
+        ),
+        f"`days` must be in [1, {_MAX_DAYS}]": (1 <= plan.days <= _MAX_DAYS, plan.days),
+        "`broken` must be in [0, 1]": (0 <= plan.broken <= 1, plan.broken),
+        "`broken` must be 0 for Parquet": (
+            plan.broken == 0 or plan.file_format == "csv",
+            plan.broken,
+        ),
+        "`drift` must be in [0, 1]": (0 <= plan.drift <= 1, plan.drift),
+        f"`first_day` must be in the years {_YEARS}": (
+            _YEARS[0] <= plan.first_day.year <= _YEARS[1],
+            str(plan.first_day),
+        ),
+    }
+    for rule, (holds, value) in rules.items():
+        if not holds:
+            raise InputError(f"{rule}. Received: {value!r}")
+
+
+def _prepare(out: Path, partial: Path) -> None:
+    """Makes `out` with an empty `.partial`; what an interrupted run left there is removed."""
+    out.mkdir(parents=True, exist_ok=True)
+    taken = sorted(path.name for path in out.iterdir() if path != partial)
+    if taken:
+        raise InputError(f"{out}: must be a new or empty folder. It holds: {taken[0]!r}")
+    shutil.rmtree(partial, ignore_errors=True)
+    for name in ("impressions", "feedback"):
+        (partial / name).mkdir(parents=True)
+
+
+def _run(plan: Plan, folder: Path, progress: Progress) -> Truth:
+    catalogue = draw_catalogue(_rng(plan, _CATALOGUE_STREAM), plan.impressions)
+    writer = LogWriter(folder, plan.file_format, plan.broken)
+    tallies = Tallies(plan.impressions)
+    counts: Counter[str] = Counter()
+    for part in _parts(plan):
+        rng = _rng(plan, _PART_STREAM, part.day, part.number)
+        counts += _write_part(plan, part, rng, catalogue, writer, tallies)
+        progress(counts["impressions"])
+    counts["broken_feedback"] += writer.write_carried(_rng(plan, _LAST_STREAM))
+    truth = Truth(
+        seed=plan.seed,
+        impressions=plan.impressions,
+        days=plan.days,
+        first_day=plan.first_day,
+        drift=plan.drift,
+        factor_weights={
+            event: dict(zip(FACTORS, response.weights, strict=True))
+            for event, response in RESPONSES.items()
+        },
+        tasks={task: TaskTruth.of(task, figures) for task, figures in tallies.results().items()},
+        counts=Counts.model_validate(counts),
+    )
+    (folder / TRUTH_FILE).write_text(truth.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return truth
+
+
+def _rng(plan: Plan, *stream: int) -> np.random.Generator:
+    """Independent randomness for each part, so that no part depends on how others went."""
+    return np.random.default_rng([plan.seed, *stream])
+
+
+def _parts(plan: Plan) -> Iterator[Part]:
+    first_request = 0
+    for index in range(plan.days):
+        size = plan.impressions // plan.days + (index < plan.impressions % plan.days)
+        for start in range(0, size, PART_ROWS):
+            end = min(start + PART_ROWS, size)
+            day = epoch_day(plan.first_day) + index
+            slot = (start / size, end / size)
+            yield Part(day, start // PART_ROWS, first_request, end - start, slot)
+            first_request += -(-(end - start) // CANDIDATES)
+
+
+def _write_part(
+    plan: Plan,
+    part: Part,
+    rng: np.random.Generator,
+    catalogue: Catalogue,
+    writer: LogWriter,
+    tallies: Tallies,
+) -> Counter[str]:
+    shown = draw_impressions(rng, catalogue, part.first_request, part.size, part.day, part.slot)
+    remaining = remaining_b(shown.timestamp, plan.first_day, plan.drift)
+    eta = locations(shown.columns, remaining)
+    outcomes = draw_outcomes(rng, shown.columns, eta)
+    feedback = draw_feedback(rng, shown, outcomes)
+    first = {**shown.columns, POSITION: np.ones_like(shown.columns[POSITION])}
+    best_first = best_of(locations(first, remaining))
+    tallies.add(rng, labels_of(outcomes), best_of(eta), best_first)
+    repeated = np.flatnonzero(rng.random(len(shown)) < DUPLICATES)
+    rows = np.sort(np.concatenate([np.arange(len(shown)), repeated]))
+    return Counter(
+        impressions=len(shown),
+        duplicate_impressions=len(repeated),
+        broken_impressions=writer.write_impressions(rng, part.day, part.number, shown, rows),
+        feedback=len(feedback.rows) - feedback.duplicates - feedback.orphans,
+        duplicate_feedback=feedback.duplicates,
+        orphan_feedback=feedback.orphans,
+        broken_feedback=writer.write_feedback(rng, part.day, part.number, feedback.rows),
+        late_feedback=feedback.late,
+        lost_feedback=feedback.lost,
+    )
