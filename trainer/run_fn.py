@@ -87,6 +87,7 @@ def train(
         verbose=0,
     )
     record = _make_record(ranker, trajectory, stop, time.perf_counter() - started)
+    record["examples_per_second"] = round(trajectory.step * batch_size / record["seconds"], 1)
     _LOG.info("best epoch %d of %d", stop.best_epoch, len(stop.epochs))
     return ranker, record
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from transforms.errors import ConfigError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+# The values of `kind` stand in pydantic's paths, though not in the file's.
+_UNION_MEMBERS = {"numeric", "categorical", "softmax", "top_k", "dselect_k"}
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 # A name becomes a tensor name, a column name and a file name: keep it plain.
@@ -94,9 +96,15 @@ def load_section(model: type[SectionT], value: Any, source: str) -> SectionT:
 
 
 def _describe(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
     rule = problem["msg"].removeprefix("Value error, ")
+    # A rule over several sections names its place itself.
+    place = f"{'.'.join(_path(problem['loc']))}: " if problem["loc"] else ""
     if "Received:" in rule or problem["type"] == "missing":
-        return f"{path}: {rule}"
-    received = repr(problem["input"])
-    return f"{path}: {rule}. Received: {received[:200]}"
+        return f"{place}{rule}"
+    return f"{place}{rule}. Received: {problem['input']!r:.200}"
+
+
+def _path(location: tuple[str | int, ...]) -> list[str]:
+    """The field's path as the YAML has it, without pydantic's names of a union's members."""
+    members = _UNION_MEMBERS if location[0] != "tasks" else set()
+    return [str(part) for part in location if part not in members]

@@ -12,7 +12,7 @@ from pipeline.evaluation.figures import (
     Outcome,
     TaskFigures,
 )
-from pipeline.report.inputs import TaskTruth, Truth
+from pipeline.report.inputs import Truth
 from pipeline.report.numbers import METRIC_NAMES, bounds, number, signed
 from pipeline.report.plot import Scale, nice
 
@@ -83,31 +83,18 @@ def forests(figures: Figures, truth: Truth | None) -> list[Forest]:
     return built
 
 
-def share_of_best(task: TaskFigures, truth: TaskTruth | None) -> float | None:
+def share_of_best(task: TaskFigures, name: str, truth: Truth | None) -> float | None:
     """How far the candidate got from knowing nothing (0) to the best prediction (1).
 
     Args:
         task: its figures.
-        truth: what the best prediction reaches.
-
-    Returns:
-        (AUC - 1/2) / (best AUC - 1/2), or (RMSE of the mean - RMSE) / (RMSE of the mean -
-        best RMSE), or best RMSE / RMSE where the RMSE of the mean is not known.
+        name: of the task.
+        truth: what the best prediction reaches, if known.
     """
     value = task.primary.candidate.value
-    if truth is None or value is None:
+    if truth is None or value is None or name not in truth.tasks:
         return None
-    if task.kind == "classification":
-        return _ratio(value - 0.5, truth.best_auc - 0.5) if truth.best_auc is not None else None
-    if truth.best_rmse is None:
-        return None
-    if truth.rmse_of_mean is None:
-        return _ratio(truth.best_rmse, value)
-    return _ratio(truth.rmse_of_mean - value, truth.rmse_of_mean - truth.best_rmse)
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole > 0 else None
+    return truth.tasks[name].share_of_best(value)
 
 
 def _forest(
@@ -121,7 +108,7 @@ def _forest(
     scale = _scale([comparison.gain for comparison in with_mean.values()])
     rows = []
     for name, task in tasks.items():
-        share = share_of_best(task, truth.tasks.get(name) if truth else None)
+        share = share_of_best(task, name, truth)
         rows.append(_row(name, comparisons[name], scale, share, _why_missing(task, metric)))
     shares = [row.share for row in rows if row.share is not None]
     if mean and len(tasks) > 1:

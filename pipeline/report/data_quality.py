@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.report.inputs import IngestCounts
+from transforms.ingest.counts import IngestCounts
 from transforms.ingest.reasons import Reason
 
 
 @dataclass(frozen=True)
-class Share:
-    """A named part of a whole."""
+class Part:
+    """A named part of a whole: how many, which share of it, and what it means."""
 
     name: str
-    count: float
+    count: int
     share: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,27 @@ class Balance:
 
     name: str
     read: int
-    parts: list[Share]
+    parts: list[Part]
     unaccounted: int
 
 
 @dataclass(frozen=True)
 class DataQuality:
-    """The section's content; every part may be empty."""
+    """The section's content; every part may be empty.
+
+    Attributes:
+        balances: of the two logs.
+        splits: examples.
+        dead_letters: by reason.
+        missing: by feature, the worst first.
+        events: feedback by event.
+    """
 
     balances: list[Balance]
-    splits: list[Share]
-    dead_letters: list[Share]
-    missing: list[Share]
-    tasks: dict[str, dict[str, float | None]]
-    task_columns: list[str]
+    splits: list[Part]
+    dead_letters: list[Part]
+    missing: list[Part]
+    events: list[Part]
 
 
 def data_quality(counts: IngestCounts) -> DataQuality:
@@ -51,37 +59,29 @@ def data_quality(counts: IngestCounts) -> DataQuality:
     Args:
         counts: of the ingestion.
     """
-    rows = sum(counts.splits.values()) or 1
-    missing = {name: n if n <= 1 else n / rows for name, n in counts.missing.items() if n > 0}
-    columns = dict.fromkeys(column for figures in counts.tasks.values() for column in figures)
+    logs = {"impressions": counts.impressions, "feedback": counts.feedback}
+    examples = sum(counts.splits.values())
+    notes = {reason.value: reason.sentence for reason in Reason}
     return DataQuality(
-        balances=[
-            _balance(name, log)
-            for name, log in (("impressions", counts.impressions), ("feedback", counts.feedback))
-            if log
-        ],
-        splits=_shares(counts.splits),
-        dead_letters=_shares(
-            {_sentence(reason): n for reason, n in counts.dead_letters.items() if n}
-        ),
-        missing=[Share(n, s, s) for n, s in sorted(missing.items(), key=lambda item: -item[1])],
-        tasks=counts.tasks,
-        task_columns=list(columns),
+        balances=[_balance(name, dict(log)) for name, log in logs.items()],
+        splits=_parts(counts.splits, examples),
+        dead_letters=_parts(counts.dead_letters, sum(counts.dead_letters.values()), notes),
+        missing=[part for part in _parts(counts.missing, examples) if part.count],
+        events=_parts(counts.events, sum(counts.events.values())),
     )
 
 
-def _balance(name: str, log: Mapping[str, int]) -> Balance:
-    parts = {part: count for part, count in log.items() if part != "read"}
-    read = log.get("read", sum(parts.values()))
-    shares = [Share(part, count, count / read if read else 0.0) for part, count in parts.items()]
-    return Balance(name, read, shares, read - sum(parts.values()))
+def _balance(name: str, log: dict[str, int]) -> Balance:
+    read = log.pop("read")
+    parts = [Part(n.replace("_", " "), c, c / read if read else 0.0) for n, c in log.items()]
+    return Balance(name, read, parts, read - sum(log.values()))
 
 
-def _shares(counts: Mapping[str, int]) -> list[Share]:
-    total = sum(counts.values()) or 1
-    return [Share(name, count, count / total) for name, count in counts.items()]
-
-
-def _sentence(reason: str) -> str:
-    known = {one.value: one.sentence for one in Reason}
-    return f"{reason}: {known[reason]}" if reason in known else reason
+def _parts(
+    counts: Mapping[str, int], total: int, notes: Mapping[str, str] | None = None
+) -> list[Part]:
+    """The largest first."""
+    return [
+        Part(name, count, count / total if total else 0.0, (notes or {}).get(name, ""))
+        for name, count in sorted(counts.items(), key=lambda item: -item[1])
+    ]

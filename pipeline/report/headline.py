@@ -106,7 +106,7 @@ def _share_tile(inputs: ReportInputs) -> list[Tile]:
         share
         for name, task in inputs.figures.tasks.items()
         if task.kind == "classification"
-        and (share := share_of_best(task, inputs.truth.tasks.get(name))) is not None
+        and (share := share_of_best(task, name, inputs.truth)) is not None
     ]
     if not shares:
         return []

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.evaluation.figures import Figures
+from transforms.ingest.counts import IngestCounts
+from transforms.simulator.truth import TaskTruth
 from transforms.tasks import TaskKind
 
 
@@ -105,35 +107,6 @@ class ExportManifest(Document):
     score: str | None = None
 
 
-class TimeSpan(Document):
-    """First and last impression: milliseconds since the epoch, or text."""
-
-    first: int | str | None = None
-    last: int | str | None = None
-
-
-class IngestCounts(Document):
-    """`counts.json` of the ingestion.
-
-    Attributes:
-        impressions: `read`, and what became of them; the others add up to `read`.
-        feedback: the same.
-        splits: split -> examples.
-        dead_letters: reason -> rows.
-        tasks: task -> figures of its labels.
-        missing: feature -> share (below 1) or number of examples without a value.
-        time: span of the impressions.
-    """
-
-    impressions: dict[str, int] = {}
-    feedback: dict[str, int] = {}
-    splits: dict[str, int] = {}
-    dead_letters: dict[str, int] = {}
-    tasks: dict[str, dict[str, float | None]] = {}
-    missing: dict[str, float] = {}
-    time: TimeSpan = TimeSpan()
-
-
 class Anomaly(Document):
     """One finding of ExampleValidator."""
 
@@ -163,22 +136,6 @@ class Lineage(Document):
     config_yaml: str | None = None
     tfx: str | dict[str, str] | None = None
     artifacts: tuple[dict[str, Any], ...] = ()
-
-
-class TaskTruth(Document):
-    """What a simulator knows of a task.
-
-    Attributes:
-        best_auc: of the true probabilities (classification).
-        best_rmse: of the true means (regression).
-        rmse_of_mean: of always predicting the mean label (regression).
-        factors: that the task needs.
-    """
-
-    best_auc: float | None = None
-    best_rmse: float | None = None
-    rmse_of_mean: float | None = None
-    factors: tuple[str, ...] = ()
 
 
 class Truth(Document):

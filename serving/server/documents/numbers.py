@@ -8,7 +8,7 @@ import math
 import re
 from decimal import Decimal
 
-from serving.server.json_types import Json
+from serving.server.documents.types import Json
 
 _MAX_EXACT = 2**53 - 1
 _MAX_BEFORE_DIGIT = 1.7976931348623157e307

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.server.json_columns import INTEGER_LIMITS
-from serving.server.json_text import debug_string
-from serving.server.json_types import Json, to_bytes, type_word
+from serving.server.documents.columns import INTEGER_LIMITS
+from serving.server.documents.printer import debug_string
+from serving.server.documents.types import Json, to_bytes, type_word
 from serving.server.signatures import NUMPY_TYPES, Array
 from serving.server.status import Code, ServingError, invalid_argument
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from serving.server.decimals import shorten
-from serving.server.json_types import Json
+from serving.server.documents.decimals import shorten
+from serving.server.documents.types import Json
 from serving.server.signatures import Array, type_name
 from serving.server.status import invalid_argument
 

@@ -1,14 +1,14 @@
 """Whole JSON lists to arrays, column-wise: the way of every request that is in order.
 
 A list that is ragged, or holds a value of the wrong type, or bytes as base64, is
-`IrregularError` here; `json_values` then takes it value by value, or says what is wrong.
+`IrregularError` here; `values` then takes it value by value, or says what is wrong.
 """
 
 from itertools import chain
 
 import numpy as np
 
-from serving.server.json_types import Json, to_bytes
+from serving.server.documents.types import Json, to_bytes
 from serving.server.signatures import NUMPY_TYPES, Array
 
 _NUMBERS = frozenset({int, float})

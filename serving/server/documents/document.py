@@ -5,9 +5,9 @@ import re
 
 import orjson
 
-from serving.server.json_numbers import NUMBER, NumberTooBigError, read_number
-from serving.server.json_reader import read_exactly
-from serving.server.json_types import Json, make_object, parse_error
+from serving.server.documents.numbers import NUMBER, NumberTooBigError, read_number
+from serving.server.documents.reader import read_exactly
+from serving.server.documents.types import Json, make_object, parse_error
 
 # The exact reader takes about a second a megabyte in the worst case.
 _MAX_EXACT_BYTES = 4 * 2**20

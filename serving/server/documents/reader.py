@@ -1,6 +1,6 @@
 """An exact JSON reader: accepts, refuses and explains what TensorFlow Serving's parser does.
 
-`json_document` reads well-formed documents in C; this one takes what is left: NaN and
+`document` reads well-formed documents in C; this one takes what is left: NaN and
 Infinity in unusual spelling, bytes that are no UTF-8, and every error with its offset.
 Nesting costs no stack.
 """
@@ -8,9 +8,9 @@ Nesting costs no stack.
 import re
 from typing import Any, NoReturn
 
-from serving.server.json_numbers import NUMBER, NumberTooBigError, read_number
-from serving.server.json_strings import read_string
-from serving.server.json_types import Json, make_object, parse_error
+from serving.server.documents.numbers import NUMBER, NumberTooBigError, read_number
+from serving.server.documents.strings import read_string
+from serving.server.documents.types import Json, make_object, parse_error
 
 _SPACE = re.compile(rb"[ \n\r\t]*")
 _WORDS: dict[int, tuple[bytes, Json]] = {

@@ -53,7 +53,8 @@ def _round(
     shift = digits - 1 - magnitude
     up, down = _SCALES[np.maximum(shift, 0)], _SCALES[np.maximum(-shift, 0)]  # one of them is 1
     # The quotient of two exact doubles is the double nearest to the decimal.
-    return np.rint(doubles * up / down) / up * down
+    rounded: npt.NDArray[np.float64] = np.rint(doubles * up / down) / up * down
+    return rounded
 
 
 def _shorten_one(value: np.float32) -> float:

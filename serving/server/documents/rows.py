@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from serving.server.json_columns import IrregularError, to_array
-from serving.server.json_text import debug_string
-from serving.server.json_types import Json, members
-from serving.server.json_values import MAX_RANK, ValueCollector, is_base64
+from serving.server.documents.columns import IrregularError, to_array
+from serving.server.documents.printer import debug_string
+from serving.server.documents.types import Json, members
+from serving.server.documents.values import MAX_RANK, ValueCollector, is_base64
 from serving.server.signatures import Array, TensorSpec
 from serving.server.status import ServingError, invalid_argument
 
@@ -45,9 +45,7 @@ def _read_regular(rows: list[Json], specs: Mapping[str, TensorSpec]) -> dict[str
         return {name: to_array(rows, specs[name].dtype)}
     if not all(type(row) is dict and row.keys() == specs.keys() for row in rows):
         raise IrregularError
-    return {
-        name: to_array([row[name] for row in rows], spec.dtype) for name, spec in specs.items()
-    }
+    return {name: to_array([row[name] for row in rows], spec.dtype) for name, spec in specs.items()}
 
 
 def _is_named(row: Json) -> bool:

@@ -6,7 +6,7 @@ is encoded like any other code point.
 
 import re
 
-from serving.server.json_types import parse_error
+from serving.server.documents.types import parse_error
 
 _PLAIN_STRING = re.compile(rb'"([^"\\\x00-\x1f]*)"')
 _PLAIN_PART = re.compile(rb'[^"\\\x00-\x1f]*')

@@ -2,9 +2,10 @@
 
 import math
 import re
+from contextlib import suppress
 
-from serving.server.json_numbers import format_double
-from serving.server.json_types import Json, members, to_bytes
+from serving.server.documents.numbers import format_double
+from serving.server.documents.types import Json, members, to_bytes
 
 _MAX_BYTES = 256
 _INDENT = b"    "
@@ -30,10 +31,8 @@ def debug_string(value: Json) -> str:
         }
     """
     printer = _Printer()
-    try:
+    with suppress(_FullError):  # what was printed so far is the message
         printer.print(value)
-    except _FullError:
-        pass  # what was printed so far is the message
     return printer.text.decode("utf-8", "surrogateescape")
 
 

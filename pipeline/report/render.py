@@ -1,0 +1,119 @@
+"""Renders the report: one HTML page with its style and charts inside, nothing fetched."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.evaluation.figures import PRIMARY_METRIC, Model
+from pipeline.report import numbers
+from pipeline.report.calibration_plots import calibration_plots
+from pipeline.report.comparison import forests
+from pipeline.report.curves import loss_plot, task_plots
+from pipeline.report.data_quality import data_quality
+from pipeline.report.gates import GateMatrix, describe_gate, gate_matrix, overlap
+from pipeline.report.headline import headline
+from pipeline.report.heatmap import gate_heatmap, overlap_heatmap
+from pipeline.report.inputs import ReportInputs, TrainingRecord
+from pipeline.report.slice_table import slice_tables
+from pipeline.report.trajectories import trajectory_plots
+
+REPORT_FILE = "report.html"
+INPUTS_FILE = "inputs.json"
+_FOLDER = Path(__file__).resolve().parent
+_FILTERS = (
+    numbers.number,
+    numbers.signed,
+    numbers.bounds,
+    numbers.count,
+    numbers.short,
+    numbers.percent,
+    numbers.moment,
+    numbers.duration,
+)
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """The whole page.
+
+    Every name and text is escaped, and the page's content policy forbids scripts and any
+    request, so what a log or a configuration calls itself stays text.
+
+    Args:
+        inputs: the documents of a run; sections without theirs say so.
+    """
+    return _environment().get_template("report.html.j2").render(_context(inputs))
+
+
+def write_report(inputs: ReportInputs, folder: Path) -> None:
+    """Writes `report.html`, and `inputs.json` from which it can be rendered again.
+
+    Args:
+        inputs: the documents of a run.
+        folder: is made if missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT_FILE).write_text(render_report(inputs), encoding="utf-8")
+    (folder / INPUTS_FILE).write_text(inputs.model_dump_json(indent=1), encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {one.__name__: one for one in _FILTERS}
+    environment.globals["metric_names"] = numbers.METRIC_NAMES
+    environment.globals["primary_metric"] = PRIMARY_METRIC
+    # The style sheet is ours: the one text that goes into the page as it is.
+    environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
+    return environment
+
+
+def _context(inputs: ReportInputs) -> dict[str, Any]:
+    figures = inputs.figures
+    candidate = gate_matrix(inputs.candidate, inputs.export)
+    baseline = gate_matrix(inputs.baseline, inputs.baseline_export)
+    records: dict[Model, TrainingRecord | None] = {
+        "candidate": inputs.candidate,
+        "baseline": inputs.baseline,
+    }
+    tasks = _task_order(inputs, candidate)
+    return {
+        "inputs": inputs,
+        "figures": figures,
+        "headline": headline(inputs),
+        "gates": [
+            gate_heatmap(_gate_title(model, records[model]), matrix)
+            for model, matrix in (("candidate", candidate), ("baseline", baseline))
+            if matrix is not None
+        ],
+        "overlap": overlap_heatmap(candidate, overlap(candidate)) if candidate else None,
+        "trajectories": {
+            model: trajectory_plots(records[model], tasks) for model in ("candidate", "baseline")
+        },
+        "loss": loss_plot(records),
+        "curves": task_plots(records, tasks),
+        "forests": forests(figures, inputs.truth) if figures else [],
+        "calibrations": calibration_plots(figures, tasks) if figures else [],
+        "slices": slice_tables(figures) if figures else [],
+        "data": data_quality(inputs.counts) if inputs.counts else None,
+    }
+
+
+def _gate_title(model: Model, record: TrainingRecord | None) -> str:
+    gate = describe_gate(record.gate, record.num_experts) if record else "gate"
+    return f"{model.capitalize()}: {gate}"
+
+
+def _task_order(inputs: ReportInputs, gate: GateMatrix | None) -> tuple[str, ...]:
+    if gate:
+        return gate.tasks
+    sources = (inputs.export, inputs.candidate, inputs.baseline, inputs.figures)
+    return next((tuple(source.tasks) for source in sources if source), ())

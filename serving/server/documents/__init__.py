@@ -1,0 +1,1 @@
+"""JSON requests to arrays and arrays to JSON answers, as TensorFlow Serving does both."""

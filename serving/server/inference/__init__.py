@@ -1,0 +1,1 @@
+"""What can be asked of a loaded model: predict, classify, regress, several at once."""

@@ -1,0 +1,1 @@
+"""Loading, warming, swapping and unloading versions of models."""

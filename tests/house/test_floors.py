@@ -1,0 +1,47 @@
+"""The house: imports go down only, names are in their rooms, files stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = {"transforms": 1, "trainer": 2, "serving": 3, "pipeline": 4, "deployment": 5}
+SOURCES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
+MAX_LINES = 230
+
+
+def imported_packages(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            names.add(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_floor_imports_only_floors_below_it(path):
+    floor = FLOORS[path.relative_to(ROOT).parts[0]]
+    above = {name for name in imported_packages(path) if FLOORS.get(name, 0) > floor}
+    assert not above
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_says_what_it_is_for_and_stays_small(path):
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "a module docstring"
+    assert len(text.splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_reads_the_environment_at_import(path):
+    """Setting a default is allowed; reading is not."""
+    for node in ast.parse(path.read_text()).body:
+        for child in ast.walk(node):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            if isinstance(child, ast.Attribute) and child.attr in ("environ", "getenv"):
+                assert "setdefault" in ast.unparse(node)

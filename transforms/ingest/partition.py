@@ -1,0 +1,154 @@
+"""All that happens to one partition: join, labels, split, examples, dead letters, counts."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.config import DataConfig
+from transforms.examples import KEYS, POSITION, SPLITS, TIMESTAMP, label_name, weight_name
+from transforms.ingest.dead_letters import refuse_rows
+from transforms.ingest.examples_coder import encode_examples
+from transforms.ingest.fields import EVENT, feature_column
+from transforms.ingest.join import Joined, join
+from transforms.ingest.labels import Labels, attribute, make_labels
+from transforms.ingest.plan import IngestPlan
+from transforms.ingest.reasons import Reason
+from transforms.ingest.rows import Flags
+from transforms.ingest.splits import flag_eval
+from transforms.ingest.tally import Tally
+
+_MAX_ROWS = 1 << 14
+_BATCH_BYTES = 64 << 20
+
+
+class Processed(NamedTuple):
+    """What became of a partition.
+
+    Attributes:
+        examples: split -> columns of its examples, by rising (timestamp, request, item).
+        dead_letters: of the join.
+        tally: of everything that the join decides.
+    """
+
+    examples: dict[str, pa.RecordBatch]
+    dead_letters: list[pa.RecordBatch]
+    tally: Tally
+
+
+def process_partition(
+    plan: IngestPlan,
+    impressions: pa.RecordBatch,
+    feedback: pa.RecordBatch,
+    eval_from: int | None,
+) -> Processed:
+    """Joins, labels and splits a partition.
+
+    Args:
+        plan: of the ingestion.
+        impressions: all checked impressions of the partition, in any order.
+        feedback: all checked feedback of the partition, in any order; events as places in
+            `config.events`.
+        eval_from: the first millisecond of the eval split, if the split is by time.
+    """
+    config, tally = plan.config, Tally()
+    joined = join(impressions, feedback)
+    attribution = attribute(joined.impressions, joined.feedback, joined.owner, config)
+    early = joined.feedback.filter(pa.array(attribution.too_early))
+    dead = _dead_letters(plan, joined, early, tally)
+    used = int(attribution.is_used.sum())
+    tally.add("impressions", "examples", amount=joined.impressions.num_rows)
+    tally.add("impressions", "duplicates", amount=joined.duplicates)
+    tally.add("feedback", "duplicates", amount=joined.feedback_duplicates)
+    tally.add("feedback", "attributed", amount=used)
+    tally.add("feedback", "outside_window", amount=len(attribution.is_used) - used)
+    labels = {
+        task: make_labels(task, joined.impressions, attribution.feedback, config)
+        for task in config.tasks
+    }
+    is_eval = flag_eval(joined.impressions, config.logs.split, eval_from)
+    columns = _example_columns(joined.impressions, labels, config, plan.has_position)
+    examples = pa.record_batch(columns)
+    splits = {"train": ~is_eval, "eval": is_eval}
+    _tally_examples(joined.impressions, labels, splits, config, tally)
+    return Processed({s: examples.filter(pa.array(splits[s])) for s in SPLITS}, dead, tally)
+
+
+def encode_batches(examples: pa.RecordBatch) -> Iterator[pa.Array]:
+    """Serialises examples, so many at a time as memory is meant for."""
+    row_bytes = examples.nbytes // max(1, examples.num_rows) + 1
+    size = max(1, min(_MAX_ROWS, _BATCH_BYTES // row_bytes))
+    for start in range(0, examples.num_rows, size):
+        rows = examples.slice(start, size)
+        yield encode_examples(dict(zip(rows.schema.names, rows.columns, strict=True)))
+
+
+def _dead_letters(
+    plan: IngestPlan, joined: Joined, early: pa.RecordBatch, tally: Tally
+) -> list[pa.RecordBatch]:
+    sources = tuple(file.log.relative for file in plan.files)
+    skew = plan.config.logs.clock_skew
+    rules = [
+        (
+            *("impressions", joined.conflicting.select([*KEYS, "source", "row"])),
+            *(Reason.CONFLICTING_IMPRESSION, "an impression must belong to one user"),
+        ),
+        (
+            *("feedback", _with_event_names(joined.orphans, plan.config)),
+            *(Reason.FEEDBACK_WITHOUT_IMPRESSION, "feedback must have an impression"),
+        ),
+        (
+            *("feedback", _with_event_names(early, plan.config)),
+            Reason.FEEDBACK_BEFORE_IMPRESSION,
+            f"feedback must not be more than {skew} before its impression",
+        ),
+    ]
+    letters = []
+    for kind, rows, reason, rule in rules:
+        tally.add(kind, "dead", amount=rows.num_rows)
+        if rows.num_rows:
+            tally.add("dead_letters", reason.value, amount=rows.num_rows)
+            letters += refuse_rows(kind, rows, reason, rule, sources)
+    return letters
+
+
+def _with_event_names(feedback: pa.RecordBatch, config: DataConfig) -> pa.RecordBatch:
+    names = pa.array(config.events, pa.string()).take(feedback.column(EVENT))
+    return feedback.set_column(feedback.schema.get_field_index(EVENT), EVENT, names)
+
+
+def _example_columns(
+    impressions: pa.RecordBatch, labels: dict[str, Labels], config: DataConfig, position: bool
+) -> dict[str, pa.Array]:
+    columns = {key: impressions.column(key) for key in KEYS}
+    if position:
+        columns[POSITION] = impressions.column(POSITION)
+    for feature in config.features:
+        columns.setdefault(feature, impressions.column(feature_column(feature)))
+    for task, made in labels.items():
+        columns[label_name(task)] = pa.array(made.label)
+        columns[weight_name(task)] = pa.array(made.weight)
+    return columns
+
+
+def _tally_examples(
+    impressions: pa.RecordBatch,
+    labels: dict[str, Labels],
+    splits: dict[str, Flags],
+    config: DataConfig,
+    tally: Tally,
+) -> None:
+    tally.span(impressions.column(TIMESTAMP).to_numpy())
+    for feature in config.features:
+        tally.add("missing", feature, amount=impressions.column(feature_column(feature)).null_count)
+    for split, flags in splits.items():
+        tally.add("splits", split, amount=int(flags.sum()))
+        for task, made in labels.items():
+            label = made.label[flags & (made.weight > 0)]
+            total = Fraction(float(label.sum(dtype=np.float64)))
+            tally.add("labels", task, split, "examples", amount=len(label))
+            tally.add("labels", task, split, "positives", amount=int((label > 0).sum()))
+            tally.add("labels", task, split, "sum", amount=total)
