@@ -123,12 +123,21 @@ def create_pipeline(
         pipeline_name=config.name,
         pipeline_root=str(places.root),
         components=[
-            examples, check_ingest, statistics, schema, validator, check_anomalies, transform,
-            candidate, baseline, evaluator, check_serving, pusher, report,
+            examples,
+            check_ingest,
+            statistics,
+            schema,
+            validator,
+            check_anomalies,
+            transform,
+            candidate,
+            baseline,
+            evaluator,
+            check_serving,
+            pusher,
+            report,
         ],  # fmt: skip
         enable_cache=True,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(
-            str(places.metadata)
-        ),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(places.metadata)),
         beam_pipeline_args=beam_pipeline_args,
     )

@@ -2,13 +2,15 @@
 
 import logging
 import time
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.config import RankerConfig
-from pipeline.progress import ComponentProgress, NestedLines, Say, logged_to
+from pipeline.progress import NestedLines, Say, logged_to
 from pipeline.workspace import Run, Workspace
 from transforms.engine import IN_PROCESS_ARGS
 from transforms.errors import InputError
+
 
 def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> Run:
     """Runs the whole pipeline; components whose inputs did not change are not run again.
@@ -22,7 +24,7 @@ def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> 
         The run, with its blessing and its report.
 
     Raises:
-        InputError: if there is no folder of logs.
+        InputError: if there is no folder of logs, or another run holds the workspace.
         GaterankError: whatever a component found wrong with the data.
     """
     folder = find_logs(config, logs)
@@ -51,21 +53,15 @@ def find_logs(config: RankerConfig, logs: Path | None) -> Path:
 def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say) -> None:
     started = time.monotonic()
     say("      loading TensorFlow and TFX ...")
-    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
     from pipeline.create_pipeline import create_pipeline
+    from pipeline.sequential_runner import SequentialRunner
 
     pipeline = create_pipeline(config, workspace.places(config.name, logs), list(IN_PROCESS_ARGS))
-    watchers = {
-        "absl": ComponentProgress(len(pipeline.components), say),
-        "gaterank": NestedLines(say),
-    }
-    for name, handler in watchers.items():
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(logging.INFO)
+    logger, handler = logging.getLogger("gaterank"), NestedLines(say)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     try:
-        LocalDagRunner().run(pipeline)
+        SequentialRunner(say, run_id=datetime.now().isoformat()).run(pipeline)
     finally:
-        for name, handler in watchers.items():
-            logging.getLogger(name).removeHandler(handler)
+        logger.removeHandler(handler)
     say(f"      all components: {time.monotonic() - started:.0f} s")

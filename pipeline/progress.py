@@ -2,48 +2,12 @@
 
 import logging
 import os
-import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 Say = Callable[[str], None]
-
-_RUNNING = re.compile(r"Component (\S+) is running\.")
-_FINISHED = re.compile(r"Component (\S+) is finished\.")
-_CACHED = re.compile(r"A cached execution \d+ is used\.")
-
-
-class ComponentProgress(logging.Handler):
-    """Turns the orchestrator's log into one line a component.
-
-    Args:
-        total: number of components.
-        say: prints a line.
-    """
-
-    def __init__(self, total: int, say: Say) -> None:
-        super().__init__(logging.INFO)
-        self.total = total
-        self.say = say
-        self.count = 0
-        self._started = 0.0
-        self._cached = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Reads one log message."""
-        message = record.getMessage()
-        if match := _RUNNING.fullmatch(message):
-            self.count += 1
-            self._started, self._cached = time.monotonic(), False
-            self.say(f"[{self.count}/{self.total}] {match[1]} ...")
-        elif _CACHED.fullmatch(message):
-            self._cached = True
-        elif match := _FINISHED.fullmatch(message):
-            took = "unchanged" if self._cached else f"{time.monotonic() - self._started:.1f} s"
-            self.say(f"[{self.count}/{self.total}] {match[1]}: {took}")
 
 
 class NestedLines(logging.Handler):

@@ -11,10 +11,8 @@ from transforms.engine import make_pipeline
 from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.ingest.counts import IngestCounts
-from transforms.ingest.pipeline import IngestOutputs, build_ingest, check_counts, read_counts
+from transforms.ingest.pipeline import run_ingest
 from transforms.transform_examples import transform_examples
-
-REPORT_FOLDER = "ingest-report"
 
 
 def ingest_logs(config: RankerConfig, logs: Path | None, out: Path) -> IngestCounts:
@@ -23,7 +21,7 @@ def ingest_logs(config: RankerConfig, logs: Path | None, out: Path) -> IngestCou
     Args:
         config: the whole YAML.
         logs: folder of the log files; None for the YAML's.
-        out: gets Split-train, Split-eval and the ingest report.
+        out: gets Split-train, Split-eval and dead_letters.
 
     Returns:
         The counts.
@@ -31,16 +29,8 @@ def ingest_logs(config: RankerConfig, logs: Path | None, out: Path) -> IngestCou
     Raises:
         DeadLetterRatioError: if too many rows were refused; the dead letters are there.
     """
-    data = config.data_config()
-    outputs = IngestOutputs(
-        splits={split: str(out / f"Split-{split}") for split in SPLITS},
-        report=str(out / REPORT_FOLDER),
-    )
-    with make_pipeline() as pipeline:
-        build_ingest(pipeline, data, str(find_logs(config, logs)), outputs)
-    counts = read_counts(out / REPORT_FOLDER)
-    check_counts(counts, data)
-    return counts
+    folder = find_logs(config, logs)
+    return run_ingest(config.data_config(), str(folder), str(out), make_pipeline)
 
 
 def train_stage(
@@ -93,6 +83,7 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
 
     latest_version(model_dir)
     with tempfile.TemporaryDirectory(prefix="gaterank-score-") as folder:
-        ingest_logs(config, logs, Path(folder))
-        files = [p for s in SPLITS for p in sorted((Path(folder) / f"Split-{s}").glob("*.gz"))]
+        examples = Path(folder) / "examples"
+        ingest_logs(config, logs, examples)
+        files = [p for s in SPLITS for p in sorted((examples / f"Split-{s}").glob("*.gz"))]
         return score_examples(model_dir, config.data_config(), files, out)

@@ -78,8 +78,7 @@ def parse_columns(examples: tf.Tensor, spec: dict[str, Any]) -> dict[str, np.nda
 def key_and_label_spec(config: DataConfig) -> dict[str, Any]:
     """What to parse for an impression's keys, and for each task's label and weight."""
     spec = {
-        key: tf.io.FixedLenFeature([], tf.int64 if key == TIMESTAMP else tf.string)
-        for key in KEYS
+        key: tf.io.FixedLenFeature([], tf.int64 if key == TIMESTAMP else tf.string) for key in KEYS
     }
     for task in config.tasks:
         for name in (label_name(task), weight_name(task)):
@@ -87,9 +86,7 @@ def key_and_label_spec(config: DataConfig) -> dict[str, Any]:
     return spec
 
 
-def score_examples(
-    model_dir: Path, config: DataConfig, files: Sequence[Path], out: Path
-) -> int:
+def score_examples(model_dir: Path, config: DataConfig, files: Sequence[Path], out: Path) -> int:
     """Writes one row an impression: its keys, predictions, labels (null if masked), score.
 
     Args:
@@ -126,9 +123,7 @@ def _to_table(
     predictions: dict[str, np.ndarray],
     schema: pa.Schema,
 ) -> pa.Table:
-    arrays = {
-        key: pa.array(columns[key]).cast(schema.field(key).type) for key in KEYS
-    }
+    arrays = {key: pa.array(columns[key]).cast(schema.field(key).type) for key in KEYS}
     for task in config.tasks:
         masked = columns[weight_name(task)] == 0
         arrays[prediction_name(task)] = pa.array(predictions[task])

@@ -38,6 +38,9 @@ class Model(Section):
         tower_units: widths of each task's tower before its logit.
         embedding_dim: width of an embedding where the feature names none.
         cross_layers: DCN-v2 cross layers between the inputs and the experts.
+        wide: adds to each task's logit a linear function of the inputs (wide and deep), which
+            learns a rare task's strongest signals when its tower has few positives to
+            learn from.
         input_dropout: share of the shared input hidden in training.
         expert_dropout: after each expert layer.
         tower_dropout: after each tower layer.
@@ -49,6 +52,7 @@ class Model(Section):
     tower_units: tuple[Units, ...] = Field((64,), max_length=16)
     embedding_dim: int = Field(16, ge=1, le=1024)
     cross_layers: int = Field(1, ge=0, le=8)
+    wide: bool = False
     input_dropout: Rate = 0.0
     expert_dropout: Rate = 0.0
     tower_dropout: Rate = 0.0
@@ -60,19 +64,25 @@ class Training(Section):
 
     Attributes:
         optimizer: `adam`, `adagrad` or `sgd`.
-        learning_rate: of the optimizer.
+        learning_rate: of the optimizer, at the start.
+        final_learning_rate: share of it that is left after `max_epochs`, along half a cosine
+            wave; 1 keeps it constant.
         batch_size: examples a step, over all replicas.
         max_epochs: an upper bound; early stopping usually ends training sooner.
         patience: epochs without a better validation loss until training stops.
+        l2: penalty on the kernels of cross layers, experts, towers and wide part: the sum of
+            squares.
         embedding_l2: penalty on the rows that a batch looks up, mean square a row.
         seed: of the initialisation, of shuffling and of dropout.
     """
 
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
     learning_rate: float = Field(0.001, gt=0.0, le=10.0)
+    final_learning_rate: float = Field(1.0, ge=0.0, le=1.0)
     batch_size: int = Field(512, ge=1, le=1_000_000)
     max_epochs: int = Field(20, ge=1, le=10_000)
     patience: int = Field(3, ge=1, le=1000)
+    l2: float = Field(0.0, ge=0.0, le=1e3)
     embedding_l2: float = Field(0.0, ge=0.0, le=1e3)
     seed: int = Field(1, ge=0, le=2**31 - 1)
 

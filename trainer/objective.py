@@ -27,9 +27,7 @@ class TaskObjectives(tf.keras.layers.Layer):
         self.tasks = {name: _ranking_task(name, task) for name, task in tasks.items()}
         self.total = tf.keras.metrics.Mean("loss")
 
-    def call(
-        self, logits: tf.Tensor, batch: Mapping[str, tf.Tensor], training: bool
-    ) -> tf.Tensor:
+    def call(self, logits: tf.Tensor, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Logits [T, B] and the batch's labels and weights -> the scalar loss.
 
         Metrics are updated in validation only: an AUC a step would slow training down.

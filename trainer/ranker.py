@@ -32,8 +32,8 @@ class Ranker(tfrs.Model):
     """A multi-gate mixture-of-experts ranker.
 
     inputs [B, d] -> cross layers -> experts [n, B, e] -> mixed by the gate's weights:
-    [T, B, e] -> towers [T, B, u] -> logits [T, B]. With a position tower, a logit that
-    depends on the position only is added.
+    [T, B, e] -> towers [T, B, u] -> logits [T, B]. A wide part adds a linear function of the
+    inputs, a position tower a logit that depends on the position only.
 
     Args:
         config: features, tasks, gate, model, training.
@@ -57,15 +57,14 @@ class Ranker(tfrs.Model):
             config.features, id_counts, model, config.training.embedding_l2
         )
         self.input_dropout = tf.keras.layers.Dropout(model.input_dropout)
-        self.crosses = [
-            tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)
-        ]
+        self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)]
         self.experts = ParallelStack(
             model.num_experts, model.expert_units, model.expert_dropout, "experts"
         )
         self.gate = make_gate(num_tasks, model.num_experts, config.gate)
         self.towers = ParallelStack(num_tasks, model.tower_units, model.tower_dropout, "towers")
         self.heads = ParallelDense(num_tasks, 1, None, "heads")
+        self.wide = WideLogit(num_tasks) if model.wide else None
         self.position = PositionLogit(num_tasks, model.position) if model.position else None
         self.objectives = TaskObjectives(config.tasks)
         self.label_means = dict(label_means)
@@ -94,6 +93,8 @@ class Ranker(tfrs.Model):
         mixed = tf.einsum(equation, gate.weights, experts)
         towers = self.towers(mixed, training=training)  # [T, B, u]
         logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
+        if self.wide is not None:
+            logits += self.wide(inputs)
         if self.position is not None and position is not None:
             logits += self.position(position, training=training)
         return RankerOutput(logits, gate.penalties)
@@ -113,17 +114,21 @@ class Ranker(tfrs.Model):
         output = self(inputs, training=training)
         loss = self.objectives(output.logits, inputs, training=training)
         if training:
-            loss += tf.add_n([*output.penalties.values(), *self.losses, tf.constant(0.0)])
+            loss += tf.add_n([*output.penalties.values(), *self.losses, self.kernel_penalty()])
         return loss / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def kernel_penalty(self) -> tf.Tensor:
+        """`training.l2` times the sum of squares of all kernels."""
+        l2 = self.config.training.l2
+        kernels = [w for w in self.trainable_variables if "kernel" in w.name] if l2 else []
+        return l2 * tf.add_n([tf.constant(0.0), *(tf.reduce_sum(tf.square(w)) for w in kernels)])
 
     def train_step(self, inputs: Batch) -> dict[str, Any]:
         """One step of the optimizer; notes the step at which a gate became binary."""
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True)
         variables = self.trainable_variables
-        self.optimizer.apply_gradients(
-            zip(tape.gradient(loss, variables), variables, strict=True)
-        )
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         newly = self.gate.converged() & (self.converged_step < 0)
         step = tf.cast(self.optimizer.iterations, tf.int64)
         self.converged_step.assign(tf.where(newly, step, self.converged_step))
@@ -147,6 +152,24 @@ class Ranker(tfrs.Model):
         logits = tf.math.log(share) - tf.math.log1p(-share)
         start = tf.where(tf.constant(biases), logits, means)
         self.heads.bias.assign(tf.reshape(start, self.heads.bias.shape))
+
+
+class WideLogit(tf.keras.layers.Layer):
+    """A linear function of the inputs a task; it starts at 0.
+
+    Args:
+        num_tasks: T.
+    """
+
+    def __init__(self, num_tasks: int) -> None:
+        super().__init__(name="wide")
+        self.dense = tf.keras.layers.Dense(
+            num_tasks, use_bias=False, kernel_initializer="zeros", name="dense"
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[B, d] -> [T, B]."""
+        return tf.transpose(self.dense(inputs))
 
 
 class PositionLogit(tf.keras.layers.Layer):

@@ -36,9 +36,7 @@ def run_fn(fn_args: Any) -> None:
     config = TrainerConfig.model_validate_json(fn_args.custom_config["trainer"])
     transform = tft.TFTransformOutput(fn_args.transform_output)
     record_dir = Path(fn_args.model_run_dir)
-    ranker, record = train(
-        config, transform, fn_args.train_files, fn_args.eval_files, record_dir
-    )
+    ranker, record = train(config, transform, fn_args.train_files, fn_args.eval_files, record_dir)
     record_dir.mkdir(parents=True, exist_ok=True)
     (record_dir / TRAINING_FILE).write_text(json.dumps(record, allow_nan=False))
     save_ranker(ranker, transform, Path(fn_args.serving_model_dir), pruned=True)
@@ -71,7 +69,7 @@ def train(
     ranker = make_ranker(config, transform, mean_labels(batches, config.tasks))
     ranker(next(iter(batches)))
     ranker.set_output_biases()
-    ranker.compile(optimizer=_make_optimizer(config.training))
+    ranker.compile(optimizer=_make_optimizer(config.training, batches))
     trajectory = GateTrajectory(record_dir / "tensorboard")
     stop = StopAtBest(config.training.patience)
     started = time.perf_counter()
@@ -110,8 +108,14 @@ def make_ranker(
     return Ranker(config, id_counts, label_means)
 
 
-def _make_optimizer(training: Training) -> tf.keras.optimizers.Optimizer:
-    return _OPTIMIZERS[training.optimizer](training.learning_rate)
+def _make_optimizer(training: Training, batches: tf.data.Dataset) -> tf.keras.optimizers.Optimizer:
+    rate = training.learning_rate
+    if training.final_learning_rate < 1.0:
+        steps = int(batches.reduce(0, lambda count, _: count + 1)) * training.max_epochs
+        rate = tf.keras.optimizers.schedules.CosineDecay(
+            rate, steps, alpha=training.final_learning_rate
+        )
+    return _OPTIMIZERS[training.optimizer](rate)
 
 
 def _make_record(
@@ -135,6 +139,6 @@ def _make_record(
         "total_steps": trajectory.step,
         "epochs": stop.epochs,
         "best_epoch": stop.best_epoch,
-        "label_means": ranker.label_means,
+        "label_means": dict(ranker.label_means),
         "seconds": round(seconds, 3),
     }

@@ -71,4 +71,3 @@ class ParallelStack(tf.keras.layers.Layer):
         for layer in self.layers:
             hidden = self.dropout(layer(hidden), training=training)
         return hidden
-

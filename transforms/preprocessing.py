@@ -29,9 +29,7 @@ def missing_name(feature: str) -> str:
     return f"{feature}_missing"
 
 
-def preprocessing_fn(
-    inputs: dict[str, Any], custom_config: dict[str, Any]
-) -> dict[str, tf.Tensor]:
+def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
     """TFX's entry point: transforms one batch of raw features.
 
     Args:

@@ -49,9 +49,7 @@ def make_schema(config: DataConfig) -> schema_pb2.Schema:
     return schema
 
 
-def _add(
-    schema: schema_pb2.Schema, name: str, kind: str, presence: float
-) -> schema_pb2.Feature:
+def _add(schema: schema_pb2.Schema, name: str, kind: str, presence: float) -> schema_pb2.Feature:
     feature = schema.feature.add(name=name, type=schema_pb2.FeatureType.Value(kind))
     feature.presence.min_fraction = presence
     feature.value_count.min = feature.value_count.max = 1
@@ -80,10 +78,16 @@ def _add_tensors(schema: schema_pb2.Schema, config: DataConfig) -> None:
         words = isinstance(feature, CategoricalFeature)
         _dense(tensors[name], name, _MISSING_WORD if words else _MISSING_NUMBER)
     if POSITION not in config.features:
-        _dense(tensors[POSITION], POSITION, schema_pb2.TensorRepresentation.DefaultValue(int_value=0))
+        _dense(
+            tensors[POSITION], POSITION, schema_pb2.TensorRepresentation.DefaultValue(int_value=0)
+        )
     for task in config.tasks:
         for column in (label_name(task), weight_name(task)):
-            _dense(tensors[column], column, schema_pb2.TensorRepresentation.DefaultValue(float_value=0.0))
+            _dense(
+                tensors[column],
+                column,
+                schema_pb2.TensorRepresentation.DefaultValue(float_value=0.0),
+            )
 
 
 def _dense(

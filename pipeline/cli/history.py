@@ -14,17 +14,18 @@ from pipeline.cli.options import json_option, workspace_argument
 @json_option
 def report(workspace: Path, open_it: bool, as_json: bool) -> None:
     """Print the path of the newest report."""
+    from pipeline.report.render import INPUTS_FILE, REPORT_FILE
     from pipeline.workspace import Workspace
 
     newest = Workspace(workspace).newest("GaterankGateReport")
     folder = newest.uri("GaterankGateReport")
     assert folder is not None
     if as_json:
-        click.echo((folder / "figures.json").read_text())
+        click.echo((folder / INPUTS_FILE).read_text(encoding="utf-8"))
         return
-    click.echo(folder / "report.html")
+    click.echo(folder / REPORT_FILE)
     if open_it:
-        click.launch(str(folder / "report.html"))
+        click.launch(str(folder / REPORT_FILE))
 
 
 @click.command()

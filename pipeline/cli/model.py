@@ -43,9 +43,7 @@ def train(config: Path, examples: Path, out: Path, role: str) -> None:
 
 
 @click.command()
-@click.argument(
-    "model_dir", type=click.Path(path_type=Path, file_okay=False), metavar="MODEL_DIR"
-)
+@click.argument("model_dir", type=click.Path(path_type=Path, file_okay=False), metavar="MODEL_DIR")
 @config_argument
 @logs_option
 @click.option(

@@ -12,9 +12,7 @@ _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 
 @click.command()
-@click.argument(
-    "model_dir", type=click.Path(path_type=Path, file_okay=False), metavar="MODEL_DIR"
-)
+@click.argument("model_dir", type=click.Path(path_type=Path, file_okay=False), metavar="MODEL_DIR")
 @click.option("--port", type=int, default=8501, show_default=True, help="REST; 0 takes any.")
 @click.option("--grpc-port", type=int, default=8500, show_default=True, help="gRPC; 0 takes any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")

@@ -4,14 +4,13 @@ A component of its own, because TFX deletes the outputs of a component that fail
 dead letters are just what the operator needs then.
 """
 
-from pathlib import Path
-
 from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
-from transforms.ingest.pipeline import check_counts, read_counts
+from transforms.ingest.checks import check_counts
+from transforms.ingest.counts import read_counts
 
 
 @component
@@ -30,5 +29,4 @@ def CheckIngest(  # noqa: N802
     Raises:
         DeadLetterRatioError: if the ratio is over `logs.dead_letters.max_ratio`.
     """
-    folder = Path(ingestion.uri)
-    check_counts(read_counts(folder), DataConfig.model_validate_json(data))
+    check_counts(read_counts(ingestion.uri), DataConfig.model_validate_json(data))

@@ -136,9 +136,7 @@ def _bless(
     blessing.set_string_custom_property(
         constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, baseline.uri
     )
-    blessing.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, baseline.id
-    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, baseline.id)
     name, value = (
         (constants.BLESSED_FILE_NAME, constants.BLESSED_VALUE)
         if blessed

@@ -7,9 +7,15 @@ from typing import Any
 from tfx import types
 from tfx.components.example_gen import utils as example_gen_utils
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.dsl.components.base import (
+    base_beam_component,
+    base_beam_executor,
+    base_driver,
+    executor_spec,
+)
 from tfx.orchestration import data_types_utils
-from tfx.orchestration.portable import base_driver
+from tfx.orchestration import metadata as tfx_metadata
+from tfx.orchestration.portable import base_driver as portable_base_driver
 from tfx.orchestration.portable import data_types as portable_data_types
 from tfx.proto import example_gen_pb2
 from tfx.proto.orchestration import driver_output_pb2
@@ -18,7 +24,8 @@ from tfx.types import artifact_utils, channel_utils, component_spec, standard_ar
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
-from transforms.ingest.pipeline import IngestOutputs, build_ingest, list_log_files
+from transforms.ingest.pipeline import IngestOutputs, build_ingest
+from transforms.ingest.storage import list_files, locate
 
 FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
 
@@ -38,16 +45,22 @@ class LogExampleGenSpec(component_spec.ComponentSpec):
     }
 
 
-class Driver(base_driver.BaseDriver):
-    """Adds a fingerprint of the log files to the cache key."""
+class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
+    """Adds a fingerprint of the log files to the cache key.
+
+    TFX asks for both bases; its launcher calls the portable one's `run`.
+    """
+
+    def __init__(self, metadata_handle: tfx_metadata.Metadata) -> None:
+        base_driver.BaseDriver.__init__(self, metadata_handle)
+        portable_base_driver.BaseDriver.__init__(self, metadata_handle)
 
     def run(
         self, execution_info: portable_data_types.ExecutionInfo
     ) -> driver_output_pb2.DriverOutput:
         """Lists the files at run time: a schedule's DAG is made long before the day's logs."""
         properties = execution_info.exec_properties
-        config = DataConfig.model_validate_json(properties["data"])
-        properties[FINGERPRINT] = fingerprint_logs(config, properties["logs"])
+        properties[FINGERPRINT] = fingerprint_logs(properties["logs"])
         result = driver_output_pb2.DriverOutput()
         for name, value in properties.items():
             data_types_utils.set_metadata_value(result.exec_properties[name], value)
@@ -69,13 +82,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         config = DataConfig.model_validate_json(exec_properties["data"])
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         examples.splits = SPLITS
-        examples_utils.set_payload_format(
-            examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE
-        )
+        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         outputs = IngestOutputs(
-            splits={split: examples.path(split=split) for split in SPLITS},
-            report=artifact_utils.get_single_uri(output_dict["ingestion"]),
+            *(examples.path(split=split) for split in SPLITS),
+            dead_letters=artifact_utils.get_single_uri(output_dict["ingestion"]),
         )
         with self._make_beam_pipeline() as pipeline:
             build_ingest(pipeline, config, exec_properties["logs"], outputs)
@@ -105,15 +116,15 @@ class LogExampleGen(base_beam_component.BaseBeamComponent):
         super().__init__(spec=spec)
 
 
-def fingerprint_logs(config: DataConfig, logs: str) -> str:
-    """A digest of the log files' names, sizes and times of change.
+def fingerprint_logs(logs: str) -> str:
+    """A digest of the files' names, sizes and times of change.
 
     Args:
-        config: says which files are logs.
-        logs: the folder.
+        logs: the folder of the log files.
     """
-    stats = [
-        (str(path), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in list_log_files(config, logs)
-    ]
-    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
+    lines = []
+    for name, path in list_files(logs).items():
+        file_system, inner = locate(path)
+        info = file_system.get_file_info(inner)
+        lines.append([name, info.size, info.mtime_ns])
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()

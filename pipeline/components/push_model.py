@@ -36,9 +36,7 @@ class Executor(pusher.Executor):
         model = Path(self.GetModelPath(input_dict))
         version = push_version(model, served)
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
-        self._MarkPushed(
-            pushed, pushed_destination=str(version), pushed_version=version.name
-        )
+        self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
 
 def push_version(model: Path, served: Path) -> Path:
@@ -58,4 +56,3 @@ def push_version(model: Path, served: Path) -> Path:
     shutil.rmtree(incoming, ignore_errors=True)
     shutil.copytree(model, incoming)
     return incoming.rename(served / str(max(versions, default=0) + 1))
-

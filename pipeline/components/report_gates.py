@@ -17,13 +17,11 @@ from pipeline.components.check_anomalies import anomalies_as_json
 from pipeline.components.evaluate_ranker import FIGURES_FILE, PRUNING_FILE
 from pipeline.config import RankerConfig
 from pipeline.report.inputs import ReportInputs
-from pipeline.report.render import render_report
+from pipeline.report.render import write_report
 from trainer.export.save import MANIFEST_FILE
 from trainer.run_fn import TRAINING_FILE
 from transforms.ingest.counts import COUNTS_FILE
 
-REPORT_FILE = "report.html"
-INPUTS_FILE = "figures.json"
 TRUTH_FILE = "truth.json"
 _PACKAGES = ("gaterank", "tfx", "tensorflow", "apache-beam", "tensorflow-transform")
 
@@ -74,11 +72,7 @@ def ReportGates(  # noqa: N802
         "truth": _read_if_there(Path(logs) / TRUTH_FILE),
         "pushed": _pushed(pushed_model),
     }
-    folder = Path(report.uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    inputs = ReportInputs.model_validate(document)
-    (folder / INPUTS_FILE).write_text(inputs.model_dump_json(indent=1))
-    (folder / REPORT_FILE).write_text(render_report(inputs), encoding="utf-8")
+    write_report(ReportInputs.model_validate(document), Path(report.uri))
 
 
 def _manifest(model: Artifact) -> Path:

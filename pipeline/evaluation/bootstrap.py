@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.config import Metric
-from pipeline.evaluation.figures import DIRECTIONS, Comparison, Estimate
+from pipeline.evaluation.comparison import DIRECTIONS, Comparison, Estimate
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
 from pipeline.evaluation.rows import Floats
 

@@ -7,7 +7,8 @@ import numpy as np
 from pipeline.config import METRICS_OF_KIND, Metric, RankerConfig
 from pipeline.evaluation.bootstrap import bootstrap, compare
 from pipeline.evaluation.calibration import calibration_curve
-from pipeline.evaluation.figures import MODELS, Comparison, Figures, Model, TaskFigures
+from pipeline.evaluation.comparison import MODELS, Comparison, Model
+from pipeline.evaluation.figures import Figures, TaskFigures
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
 from pipeline.evaluation.rows import EvalRows, Floats, Ints, TaskRows
 from pipeline.evaluation.slices import evaluate_slices

@@ -4,20 +4,20 @@ All metrics except AUC are functions of sums over examples. The sums are kept a 
 bootstrap replicate is one row of a matrix product; AUC keeps its sorted order.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.config import METRICS_OF_KIND, Metric
-from pipeline.evaluation.ranking import RocOrder, divide, sum_by, user_auc
+from pipeline.evaluation.ranking import RocOrder, divide, sum_by
 from pipeline.evaluation.rows import Floats, Ints
+from pipeline.evaluation.terms import (
+    classification_terms,
+    regression_metrics,
+    regression_terms,
+    user_auc_sums,
+)
 from transforms.tasks import TaskKind
-
-# Predictions this near to 0 or 1 cost no more, so one sure mistake keeps the loss finite.
-_CLIP = 1e-7
-# A variance below this share of the sum of squares is what rounding left of 0.
-_ROUND_OFF = 1e-12
 
 Samples = dict[Metric, Floats]
 
@@ -96,14 +96,14 @@ class TaskStatistics:
             num_users: U.
         """
         if kind == "classification":
-            terms = _classification_terms(labels, predictions)
+            terms = classification_terms(labels, predictions)
         else:
-            terms = _regression_terms(labels, predictions)
+            terms = regression_terms(labels, predictions)
         sums = {name: sum_by(users, weights * term, num_users) for name, term in terms.items()}
         ranked = None
         if kind == "classification":
             ranked = Ranked.of(users, labels, weights, predictions)
-            sums |= _user_auc_sums(users, labels, predictions, weights, num_users)
+            sums |= user_auc_sums(users, labels, predictions, weights, num_users)
         return cls(kind, len(labels), np.stack(list(sums.values()), axis=1), tuple(sums), ranked)
 
     def metrics(self, counts: Floats) -> Samples:
@@ -122,7 +122,7 @@ class TaskStatistics:
             values["gauc"] = divide(totals["user_auc"], totals["user_weight"])
             values["log_loss"] = divide(totals["loss"], totals["weight"])
         else:
-            values |= _regression_metrics(totals)
+            values |= regression_metrics(totals)
         return {name: values[name] for name in METRICS_OF_KIND[self.kind]}
 
 
@@ -167,54 +167,3 @@ def as_optional(value: float) -> float | None:
         True
     """
     return float(value) if np.isfinite(value) else None
-
-
-def _classification_terms(labels: Floats, predictions: Floats) -> dict[str, Floats]:
-    clipped = np.clip(predictions, _CLIP, 1 - _CLIP)
-    loss = -np.where(labels > 0.5, np.log(clipped), np.log1p(-clipped))
-    return {
-        "weight": np.ones_like(labels),
-        "label": labels,
-        "prediction": predictions,
-        "loss": loss,
-    }
-
-
-def _user_auc_sums(
-    users: Ints, labels: Floats, predictions: Floats, weights: Floats, num_users: int
-) -> dict[str, Floats]:
-    if len(users) == 0:
-        return {"user_auc": np.zeros(num_users), "user_weight": np.zeros(num_users)}
-    value, weight = user_auc(users, labels, predictions, weights, num_users)
-    defined = ~np.isnan(value)
-    return {
-        "user_auc": np.where(defined, value * weight, 0.0),
-        "user_weight": np.where(defined, weight, 0.0),
-    }
-
-
-def _regression_terms(labels: Floats, predictions: Floats) -> dict[str, Floats]:
-    error = predictions - labels
-    # Squares around the median: large labels of small spread would cancel out otherwise.
-    centred = labels - (np.median(labels) if len(labels) else 0.0)
-    return {
-        "weight": np.ones_like(labels),
-        "label": labels,
-        "prediction": predictions,
-        "squared_error": error**2,
-        "absolute_error": np.abs(error),
-        "centred": centred,
-        "centred_squared": centred**2,
-    }
-
-
-def _regression_metrics(totals: Mapping[str, Floats]) -> Samples:
-    weight = totals["weight"]
-    square = totals["centred_squared"]
-    spread = square - divide(totals["centred"] ** 2, weight)
-    spread = np.where(spread > _ROUND_OFF * square, spread, 0.0)
-    return {
-        "rmse": np.sqrt(divide(totals["squared_error"], weight)),
-        "mae": divide(totals["absolute_error"], weight),
-        "r2": 1.0 - divide(totals["squared_error"], spread),
-    }

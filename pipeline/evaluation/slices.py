@@ -117,6 +117,8 @@ def _quarters(numbers: Floats) -> tuple[Ints, list[str]]:
 
 
 def _text(word: Any) -> str:
-    if word is None:
+    if word is None or word in ("", b""):  # an example's absent word is read as empty
         return MISSING
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+    if isinstance(word, bytes):
+        return word.decode("utf-8", "replace")
+    return f"{word:g}" if isinstance(word, float) else str(word)

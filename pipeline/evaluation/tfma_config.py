@@ -12,7 +12,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import METRICS_OF_KIND, Metric, RankerConfig, Threshold
-from pipeline.evaluation.figures import DIRECTIONS
+from pipeline.evaluation.comparison import DIRECTIONS
 from transforms.examples import label_name, weight_name
 
 TFMA_CLASSES: dict[Metric, str] = {

@@ -23,15 +23,8 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
 )
 
 from pipeline.config import Metric, Threshold
-from pipeline.evaluation.figures import (
-    DIRECTIONS,
-    MODELS,
-    Check,
-    Comparison,
-    Estimate,
-    Figures,
-    SliceFigures,
-)
+from pipeline.evaluation.comparison import DIRECTIONS, MODELS, Comparison, Estimate
+from pipeline.evaluation.figures import Check, Figures, SliceFigures
 from pipeline.evaluation.tfma_config import (
     TFMA_CLASSES,
     eval_config,

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from pipeline.config import Metric, Threshold
-from pipeline.evaluation.figures import Check, Comparison, TaskFigures, Verdict
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.figures import Check, TaskFigures, Verdict
 
 Rule = Literal["min_gain", "lower", "upper"]
 Comparisons = Mapping[Metric, Comparison]

@@ -1,6 +1,7 @@
 """Calibration plots: what happened against what was predicted, both models, a chart a task."""
 
-from pipeline.evaluation.figures import MODELS, Figures, TaskFigures
+from pipeline.evaluation.comparison import MODELS
+from pipeline.evaluation.figures import Figures, TaskFigures
 from pipeline.report.numbers import number
 from pipeline.report.plot import Dot, Line, Plot, points
 
@@ -36,6 +37,7 @@ def _plot(task: str, figures: TaskFigures) -> Plot | None:
         height=230,
         left=40,
         right=228,
+        top=10,
         bottom=196,
     )
     x, y = plot.x_scale(low, high), plot.y_scale(low, high)

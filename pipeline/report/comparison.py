@@ -3,15 +3,8 @@
 from dataclasses import dataclass
 
 from pipeline.config import Metric
-from pipeline.evaluation.figures import (
-    DIRECTIONS,
-    PRIMARY_METRIC,
-    Comparison,
-    Estimate,
-    Figures,
-    Outcome,
-    TaskFigures,
-)
+from pipeline.evaluation.comparison import DIRECTIONS, PRIMARY_METRIC, Comparison, Estimate, Outcome
+from pipeline.evaluation.figures import Figures, TaskFigures
 from pipeline.report.inputs import Truth
 from pipeline.report.numbers import METRIC_NAMES, bounds, number, signed
 from pipeline.report.plot import Scale, nice
@@ -154,5 +147,7 @@ def _row(
 
 
 def _why_missing(task: TaskFigures, metric: Metric) -> str:
-    broken = [f"{n} predictions of the {m} are not finite" for m, n in task.broken_predictions.items()]
+    broken = [
+        f"{n} predictions of the {m} are not finite" for m, n in task.broken_predictions.items()
+    ]
     return "; ".join(broken) or task.unmeasured.get(metric, "")

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 
-from pipeline.config import Metric
-from pipeline.evaluation.figures import MODELS, Model
+from pipeline.evaluation.comparison import MODELS, Model
 from pipeline.report.inputs import TrainingRecord
-from pipeline.report.numbers import METRIC_NAMES, number
+from pipeline.report.numbers import number
 from pipeline.report.plot import Dot, Line, Plot, points
 
 Records = Mapping[Model, TrainingRecord | None]
 Series = dict[str, tuple[list[float], list[float]]]  # line's class -> epochs, values
-_SUFFIXES: tuple[Metric | str, ...] = ("auc", "rmse", "loss")
+_SUFFIXES = {"auc": "AUC", "rmse": "RMSE", "loss": "loss"}
 
 
 def loss_plot(records: Records) -> Plot | None:
@@ -38,10 +37,9 @@ def task_plots(records: Records, tasks: tuple[str, ...]) -> list[Plot]:
     """
     plots = []
     for task in tasks:
-        for suffix in _SUFFIXES:
+        for suffix, name in _SUFFIXES.items():
             key = f"val_{task}_{suffix}"
             series: Series = {model: _series(records.get(model), key) for model in MODELS}
-            name = METRIC_NAMES.get(suffix, "loss")  # type: ignore[call-overload]
             plot = _plot(f"{task}: {name}", series, records)
             if plot is not None:
                 plots.append(plot)
@@ -60,7 +58,7 @@ def _plot(title: str, series: Series, records: Records) -> Plot | None:
     if not values:
         return None
     last = max(epoch for epochs, _ in series.values() for epoch in epochs)
-    plot = Plot(title, _describe(series), "epoch", left=44, right=308)
+    plot = Plot(title, _describe(series), "epoch", left=44, right=308, top=10)
     x = plot.x_scale(1.0, max(last, 2.0))
     padding = 0.06 * (max(values) - min(values)) or 0.01
     y = plot.y_scale(min(values) - padding, max(values) + padding)
@@ -77,5 +75,7 @@ def _plot(title: str, series: Series, records: Records) -> Plot | None:
 
 
 def _describe(series: Series) -> str:
-    ends = [f"{model} ends at {number(series[model][1][-1])}" for model in MODELS if series[model][1]]
+    ends = [
+        f"{model} ends at {number(series[model][1][-1])}" for model in MODELS if series[model][1]
+    ]
     return ", ".join(ends)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pipeline.report.inputs import ExportManifest, TaskInfo, TrainingRecord
 
 _KIND_NAMES = {
-    "dselect_k": "DSelect-k",
-    "top_k": "Top-k",
+    "dselect_k": "DSelect‑k",
+    "top_k": "Top‑k",
     "softmax": "Softmax",
-    "noisy_top_k": "Noisy Top-k",
+    "noisy_top_k": "Noisy Top‑k",
     "gumbel": "Gumbel-softmax",
 }
 
@@ -38,7 +38,8 @@ class GateMatrix:
     @property
     def used_by(self) -> NDArray[np.int64]:
         """[n] how many tasks use each expert."""
-        return self.selected.sum(axis=0)
+        counts: NDArray[np.int64] = self.selected.sum(axis=0)
+        return counts
 
     @property
     def union(self) -> tuple[int, ...]:
@@ -122,11 +123,11 @@ def overlap(gate: GateMatrix) -> Overlap:
 
 
 def describe_gate(gate: Mapping[str, object], num_experts: int) -> str:
-    """A gate in a few words.
+    """A gate in a few words; the hyphen of its name is one at which no line breaks.
 
     Example:
         >>> describe_gate({"kind": "top_k", "experts_per_task": 2}, 8)
-        'Top-k, k = 2 of 8 experts'
+        'Top‑k, k = 2 of 8 experts'
     """
     kind = str(gate.get("kind", "gate"))
     name = _KIND_NAMES.get(kind, kind)

@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.evaluation.comparison import PRIMARY_METRIC
 from pipeline.evaluation.figures import Figures
 from pipeline.report.comparison import share_of_best
 from pipeline.report.gates import describe_gate
 from pipeline.report.inputs import ReportInputs
-from pipeline.report.numbers import bounds, count, percent, short, signed
+from pipeline.report.numbers import METRIC_NAMES, bounds, count, percent, short, signed
 
 Status = Literal["blessed", "refused", "unknown"]
 
@@ -85,18 +86,18 @@ def _tiles(inputs: ReportInputs) -> list[Tile]:
             note = f"{short(cost.full)} to {short(cost.pruned)} FLOPs an example"
             tiles.append(Tile("Compute skipped", percent(cost.saved), note))
     if figures:
-        tiles.append(Tile("Evaluated on", count(figures.rows), f"rows of {count(figures.users)} users"))
+        tiles.append(
+            Tile("Evaluated on", count(figures.rows), f"rows of {count(figures.users)} users")
+        )
     return tiles
 
 
 def _metric_tiles(figures: Figures) -> list[Tile]:
-    tiles = []
-    for metric, label in (("auc", "Mean AUC gain"), ("rmse", "Mean RMSE gain")):
-        comparison = figures.mean.get(metric)  # type: ignore[call-overload]
-        if comparison:
-            gain = comparison.gain
-            tiles.append(Tile(label, signed(gain.value), bounds(gain)))
-    return tiles
+    return [
+        Tile(f"Mean {METRIC_NAMES[metric]} gain", signed(gain.value), bounds(gain))
+        for metric in PRIMARY_METRIC.values()
+        if metric in figures.mean and (gain := figures.mean[metric].gain)
+    ]
 
 
 def _share_tile(inputs: ReportInputs) -> list[Tile]:

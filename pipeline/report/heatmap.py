@@ -10,7 +10,7 @@ _MAX_NUMBERED_COLUMNS = 16
 _LABEL_EVERY = 8
 # Where a cell is dark enough for light text: in the light theme, and in the dark one.
 _DARK_FROM = 0.7
-_MIDDLE_FROM = 0.52
+_MIDDLE_FROM = 0.47
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """An expert, or a task: its label, and for an expert how many tasks use it."""
+    """An expert, or a task: its label, and for an expert how many tasks use it.
+
+    `share` compares that with the expert that most tasks use.
+    """
 
     label: str
     title: str
@@ -73,14 +76,14 @@ def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
         title: of the table.
         gate: of T tasks and n experts.
     """
-    num_tasks, num_experts = gate.weights.shape
+    num_experts, most = gate.weights.shape[1], max(1, int(gate.used_by.max()))
     compact = num_experts > _MAX_NUMBERED_COLUMNS
     columns = [
         Column(
             label=str(expert),
             title=f"expert {expert}: " + (f"used by {used} tasks" if used else "no task, skipped"),
             used_by=used,
-            share=used / num_tasks,
+            share=round(used / most, 3),
             skipped=not used,
             shown=not compact or expert % _LABEL_EVERY == 0,
         )
@@ -99,7 +102,7 @@ def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
             for group, rows in gate.groups.items()
         },
         compact=compact,
-        end_title="binary at step" if ever_binary else "",
+        end_title="binary at" if ever_binary else "",
     )
 
 
@@ -119,7 +122,7 @@ def overlap_heatmap(gate: GateMatrix, overlap: Overlap) -> Heatmap:
     means = [f"{number(m, 2)} over pairs {of}" for m, of in pairs.values() if m is not None]
     return Heatmap(
         title="Shared experts",
-        caption="Experts in common over experts in use (Jaccard index)"
+        caption="Experts in common over experts in use (Jaccard index), empty for none"
         + (f": mean {', '.join(means)}." if means else "."),
         columns=[
             Column(str(i + 1), name, shown=not compact or i % _LABEL_EVERY == 0)

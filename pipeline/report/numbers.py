@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 
 from pipeline.config import Metric
-from pipeline.evaluation.figures import Estimate
+from pipeline.evaluation.comparison import Estimate
 
 MISSING = "–"
 _MINUS = "−"
@@ -56,6 +56,18 @@ def bounds(estimate: Estimate, digits: int = 4) -> str:
     return f"{signed(estimate.lower, digits)} to {signed(estimate.upper, digits)}"
 
 
+def span(estimate: Estimate, digits: int = 4) -> str:
+    """The interval of a value, without signs.
+
+    Example:
+        >>> span(Estimate(value=0.7, lower=0.69, upper=0.71), digits=2)
+        '0.69 to 0.71'
+    """
+    if estimate.lower is None or estimate.upper is None:
+        return ""
+    return f"{number(estimate.lower, digits)} to {number(estimate.upper, digits)}"
+
+
 def count(value: float | None) -> str:
     """A whole number with its thousands apart.
 
@@ -92,7 +104,7 @@ def percent(share: float | None, digits: int = 0) -> str:
         return MISSING
     text = f"{100 * share:.{digits}f}"
     smallest = 10.0**-digits
-    if 0 < share and float(text) == 0:
+    if share > 0 and float(text) == 0:
         return f"<{smallest:.{digits}f}%"
     if share < 1 and float(text) == 100:
         return f">{100 - smallest:.{digits}f}%"
@@ -114,21 +126,20 @@ def weight(value: float) -> str:
     return text if value >= 0.995 else text[1:]
 
 
-def moment(value: int | float | str | None) -> str:
-    """A time: milliseconds since the epoch as UTC, text as it is.
+def moment(value: str | None) -> str:
+    """A time in ISO-8601 with its zone, in UTC to the minute; other text as it is.
 
     Example:
-        >>> moment(1_650_844_800_000)
-        '2022-04-25 00:00 UTC'
+        >>> moment("2022-04-25T02:00:07.120+02:00"), moment("yesterday")
+        ('2022-04-25 00:00 UTC', 'yesterday')
     """
     if value is None:
         return MISSING
-    if isinstance(value, str):
-        return value
     try:
-        return f"{datetime.fromtimestamp(value / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    except (OverflowError, OSError, ValueError):
-        return str(value)
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time.tzinfo else value
 
 
 def duration(seconds: float | None) -> str:

@@ -98,11 +98,11 @@ class Plot:
     description: str
     x_label: str
     width: int = 320
-    height: int = 170
+    height: int = 174
     left: int = 36
     right: int = 290
-    top: int = 12
-    bottom: int = 136
+    top: int = 22
+    bottom: int = 140
     x_ticks: list[Tick] = field(default_factory=list)
     y_ticks: list[Tick] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.figures import PRIMARY_METRIC, Model
+from pipeline.evaluation.comparison import Model
 from pipeline.report import numbers
 from pipeline.report.calibration_plots import calibration_plots
 from pipeline.report.comparison import forests
@@ -27,6 +27,7 @@ _FILTERS = (
     numbers.number,
     numbers.signed,
     numbers.bounds,
+    numbers.span,
     numbers.count,
     numbers.short,
     numbers.percent,
@@ -70,7 +71,6 @@ def _environment() -> Environment:
     )
     environment.filters |= {one.__name__: one for one in _FILTERS}
     environment.globals["metric_names"] = numbers.METRIC_NAMES
-    environment.globals["primary_metric"] = PRIMARY_METRIC
     # The style sheet is ours: the one text that goes into the page as it is.
     environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
     return environment
@@ -79,7 +79,10 @@ def _environment() -> Environment:
 def _context(inputs: ReportInputs) -> dict[str, Any]:
     figures = inputs.figures
     candidate = gate_matrix(inputs.candidate, inputs.export)
-    baseline = gate_matrix(inputs.baseline, inputs.baseline_export)
+    matrices: dict[Model, GateMatrix | None] = {
+        "candidate": candidate,
+        "baseline": gate_matrix(inputs.baseline, inputs.baseline_export),
+    }
     records: dict[Model, TrainingRecord | None] = {
         "candidate": inputs.candidate,
         "baseline": inputs.baseline,
@@ -91,12 +94,12 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "headline": headline(inputs),
         "gates": [
             gate_heatmap(_gate_title(model, records[model]), matrix)
-            for model, matrix in (("candidate", candidate), ("baseline", baseline))
+            for model, matrix in matrices.items()
             if matrix is not None
         ],
         "overlap": overlap_heatmap(candidate, overlap(candidate)) if candidate else None,
         "trajectories": {
-            model: trajectory_plots(records[model], tasks) for model in ("candidate", "baseline")
+            model: trajectory_plots(record, tasks) for model, record in records.items()
         },
         "loss": loss_plot(records),
         "curves": task_plots(records, tasks),

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.config import Metric
-from pipeline.evaluation.figures import DIRECTIONS, PRIMARY_METRIC, Figures, SliceFigures
+from pipeline.evaluation.comparison import DIRECTIONS, PRIMARY_METRIC
+from pipeline.evaluation.figures import Figures, SliceFigures
 from pipeline.report.numbers import METRIC_NAMES, count, number, signed
 
 
@@ -59,9 +60,7 @@ def slice_tables(figures: Figures) -> list[SliceTable]:
     ]
 
 
-def _row(
-    one: SliceFigures, metrics: Mapping[str, Metric]
-) -> tuple[str, str, list[SliceCell]]:
+def _row(one: SliceFigures, metrics: Mapping[str, Metric]) -> tuple[str, str, list[SliceCell]]:
     values = [(one.tasks[name][metric], metric) for name, metric in metrics.items()]
     cells = [_cell(value.candidate, value.baseline, metric) for value, metric in values]
     return one.value, count(one.examples), cells

@@ -46,7 +46,7 @@ def _plot(training: TrainingRecord, task: str, num_points: int) -> Plot:
     x = plot.x_scale(0.0, float(max(training.total_steps, steps[-1])))
     y = plot.y_scale(0.0, 1.0)
     across = [x(step) for step in steps.tolist()]
-    kept = [expert for expert in _leading(weights) if expert < weights.shape[1]]
+    kept = _leading(weights)
     for expert in sorted(kept, key=lambda e: weights[-1, e]):
         css = _line_class(expert, used=bool(weights[-1, expert] > 0))
         plot.lines.append(Line(css, points(across, [y(w) for w in weights[:, expert].tolist()])))
@@ -64,7 +64,8 @@ def _plot(training: TrainingRecord, task: str, num_points: int) -> Plot:
 def _leading(weights: NDArray[np.float64]) -> list[int]:
     """The experts that had the most weight at some step."""
     peak = weights.max(axis=0) + weights[-1]  # [n]; what is used in the end comes first
-    return np.argsort(-peak, kind="stable")[:_MAX_LINES].tolist()
+    order: list[int] = np.argsort(-peak, kind="stable").tolist()
+    return order[:_MAX_LINES]
 
 
 def _colour(expert: int) -> str:

@@ -43,7 +43,8 @@ def type_name(array: Array) -> str:
         >>> type_name(np.zeros(2, np.float32)), type_name(np.array([b"a"], object))
         ('float', 'string')
     """
-    return _NAMES.get(array.dtype, array.dtype.name)
+    name = _NAMES.get(array.dtype)
+    return array.dtype.name if name is None else name
 
 
 @dataclass(frozen=True, slots=True)

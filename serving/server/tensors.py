@@ -31,6 +31,14 @@ _FIELDS = {
 _PARTS = {"complex64": np.float32, "complex128": np.float64}
 
 
+_NAMES = {number: name.removeprefix("DT_").lower() for name, number in types_pb2.DataType.items()}
+_NUMPY_TYPES = {
+    number: tf.dtypes.as_dtype(number).as_numpy_dtype
+    for number, name in _NAMES.items()
+    if name in _FIELDS
+}
+
+
 def dtype_name(dtype: int) -> str:
     """TensorFlow's name of an enumerated type; `invalid` for none.
 
@@ -38,9 +46,7 @@ def dtype_name(dtype: int) -> str:
         >>> dtype_name(types_pb2.DT_HALF)
         'half'
     """
-    if dtype not in types_pb2.DataType.values():
-        return "invalid"
-    return str(types_pb2.DataType.Name(dtype)).removeprefix("DT_").lower()
+    return str(_NAMES.get(dtype, "invalid"))
 
 
 def read_tensor(proto: tensor_pb2.TensorProto, alias: str) -> Array:
@@ -64,21 +70,25 @@ def read_tensor(proto: tensor_pb2.TensorProto, alias: str) -> Array:
     if name not in _FIELDS or not fits:
         raise _unreadable(alias)
     if not size:
-        return np.empty(shape, tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype)
+        return np.empty(shape, _NUMPY_TYPES[proto.dtype])
     if not proto.tensor_content:
         return _read_values(proto, name, size, alias).reshape(shape)
     if name == "string":
         return _read_strings(proto.tensor_content, size, alias).reshape(shape)
-    array = np.frombuffer(
-        _whole_items(proto, alias, size), tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype
-    )
-    return array.reshape(shape)
+    numpy_type = np.dtype(_NUMPY_TYPES[proto.dtype])
+    if len(proto.tensor_content) != size * numpy_type.itemsize:
+        raise _unreadable(alias)
+    return np.frombuffer(proto.tensor_content, numpy_type).reshape(shape)
 
 
-def write_tensor(array: Array) -> tensor_pb2.TensorProto:
-    """Encodes an array with typed values, not raw bytes."""
-    dtype = tf.dtypes.as_dtype(array.dtype)
-    proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum)
+def write_tensor(array: Array, proto: tensor_pb2.TensorProto) -> None:
+    """Encodes an array with typed values, not raw bytes.
+
+    Args:
+        array: any shape; strings as `bytes` objects.
+        proto: an empty one, filled here.
+    """
+    proto.dtype = tf.dtypes.as_dtype(array.dtype).as_datatype_enum
     proto.tensor_shape.SetInParent()
     for length in array.shape:
         proto.tensor_shape.dim.add(size=length)
@@ -89,14 +99,13 @@ def write_tensor(array: Array) -> tensor_pb2.TensorProto:
     elif _FIELDS[name] == "half_val":
         values = values.view(np.uint16)
     getattr(proto, _FIELDS[name]).extend(values.tolist())
-    return proto
 
 
 def _read_values(proto: tensor_pb2.TensorProto, name: str, size: int, alias: str) -> Array:
-    values = getattr(proto, _FIELDS[name])
+    values = list(getattr(proto, _FIELDS[name]))
     if size > max(len(values), _MAX_FILLED):
         raise _unreadable(alias)
-    numpy_type = tf.dtypes.as_dtype(proto.dtype).as_numpy_dtype
+    numpy_type = _NUMPY_TYPES[proto.dtype]
     if name == "string":
         array = np.empty(len(values), object)
         array[:] = values
@@ -111,13 +120,6 @@ def _read_values(proto: tensor_pb2.TensorProto, name: str, size: int, alias: str
         last = array[-1] if len(array) else default
         array = np.concatenate([array, np.full(size - len(array), last, array.dtype)])
     return array[:size]
-
-
-def _whole_items(proto: tensor_pb2.TensorProto, alias: str, size: int) -> bytes:
-    content: bytes = proto.tensor_content
-    if len(content) != size * tf.dtypes.as_dtype(proto.dtype).size:
-        raise _unreadable(alias)
-    return content
 
 
 def _read_strings(content: bytes, size: int, alias: str) -> Array:

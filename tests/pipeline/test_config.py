@@ -52,7 +52,10 @@ def test_what_is_printed_is_what_was_meant(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ([("gate", {"kind": "dselect_k", "experts_per_task": 9})], "experts_per_task=9, num_experts=8"),
+        (
+            [("gate", {"kind": "dselect_k", "experts_per_task": 9})],
+            "experts_per_task=9, num_experts=8",
+        ),
         ([("baseline.gate", {"kind": "top_k", "experts_per_task": 9})], "experts_per_task=9"),
         ([("gate", {"kind": "dselect_k", "beta": 0})], "gate.beta"),
         ([("gate", {"kind": "best"})], "gate"),

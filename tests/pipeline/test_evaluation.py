@@ -106,27 +106,38 @@ def test_slices_hold_the_metrics_of_their_rows():
 
 def test_small_slices_are_left_out_and_the_largest_come_first():
     words = np.array(["rare"] * 2 + ["some"] * 5 + ["many"] * 9 + [None] * 6, dtype=object)
+    found = slices_of("word", words, min_examples=3, max_slices=9)
+    sizes = [("many", 9), ("(missing)", 6), ("some", 5)]
+    assert [(one.value, len(one.rows)) for one in found] == sizes
     found = slices_of("word", words, min_examples=3, max_slices=2)
-    assert [(one.value, len(one.rows)) for one in found] == [("many", 9), ("(missing)", 6)]
+    assert [(one.value, len(one.rows)) for one in found] == sizes[:2]
 
 
 def test_a_number_with_many_values_is_cut_into_quarters():
-    numbers = np.append(np.arange(100.0), np.nan)
+    numbers = np.append(np.arange(101.0), np.nan)
     found = slices_of("age", numbers, min_examples=1, max_slices=12)
     assert [one.value for one in found] == [
-        "0 to under 24.75",
-        "24.75 to under 49.5",
-        "49.5 to under 74.25",
-        "74.25 to 99",
+        "0 to under 25",
+        "25 to under 50",
+        "50 to under 75",
+        "75 to 100",
         "(missing)",
     ]
-    assert [len(one.rows) for one in found] == [25, 25, 25, 25, 1]
-    assert np.array_equal(np.sort(np.concatenate([one.rows for one in found])), np.arange(101))
+    assert [len(one.rows) for one in found] == [25, 25, 25, 26, 1]
+    assert np.array_equal(np.sort(np.concatenate([one.rows for one in found])), np.arange(102))
 
 
 def test_a_number_with_few_values_is_not_cut():
     found = slices_of("age", np.array([3, 1, 3, 2]), min_examples=1, max_slices=12)
     assert [one.value for one in found] == ["3", "1", "2"]
+
+
+def test_words_of_a_tensor_and_whole_numbers_read_well():
+    words = np.array([b"home", b"", b"caf\xc3\xa9", b"\xff"], dtype=object)
+    found = slices_of("tab", words, min_examples=1, max_slices=9)
+    assert [one.value for one in found] == ["home", "(missing)", "café", "\ufffd"]
+    floats = slices_of("age", np.array([3.0, 2.5], np.float32), min_examples=1, max_slices=9)
+    assert [one.value for one in floats] == ["3", "2.5"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.evaluation.calibration import calibration_curve
-from pipeline.evaluation.metrics import task_metrics
+from pipeline.evaluation.metrics import TaskStatistics, task_metrics
 from pipeline.evaluation.ranking import auc, gauc
 
 
@@ -95,10 +95,27 @@ def test_a_metric_without_what_it_needs_is_none_and_not_nan():
     no_examples = task_metrics("classification", users, ones, zeros, predictions)
     assert set(no_examples.values()) == {None}
     assert set(task_metrics("regression", users, ones, zeros, predictions).values()) == {None}
-    # 0.1 + 0.2 is not 0.3 in binary: a variance of rounding errors must not pass for one.
     assert task_metrics("regression", users, ones * 0.3, ones, predictions)["r2"] is None
     alone = np.array([0, 1, 2])
     assert gauc(alone, np.array([0.0, 1.0, 1.0]), predictions) is None
+
+
+def test_a_variance_of_rounding_errors_does_not_pass_for_one():
+    users = np.array([0] * 13 + [1] * 15)
+    labels = np.array([0.1] * 13 + [0.7] * 15)
+    ones = np.ones(28)
+    statistics = TaskStatistics.of("regression", users, labels, ones, labels + 0.1, num_users=2)
+    first_user_only, both = statistics.metrics(np.array([[3.0, 0.0], [1.0, 1.0]]))["r2"]
+    assert np.isnan(first_user_only)
+    assert both == pytest.approx(reference.r2_score(labels, labels + 0.1))
+
+
+def test_examples_of_weight_zero_may_hold_anything():
+    users, weights = np.array([0, 0, 0]), np.array([1.0, 1.0, 0.0])
+    labels, predictions = np.array([0.0, 1.0, np.nan]), np.array([0.4, 0.6, np.nan])
+    assert task_metrics("classification", users, labels, weights, predictions)["auc"] == 1.0
+    assert task_metrics("regression", users, labels, weights, predictions)["mae"] == 0.4
+    assert task_metrics("regression", users, labels, weights * 0 + 1, predictions)["mae"] is None
 
 
 def test_a_certain_mistake_costs_a_finite_loss():

@@ -74,9 +74,14 @@ def plain(metrics):
 
 
 def failure_set(result):
-    """Which threshold of which output failed."""
+    """Which threshold of which output failed, at which value."""
     return {
-        (failure.metric_key.output_name, failure.metric_key.name, failure.metric_key.is_diff)
+        (
+            failure.metric_key.output_name,
+            failure.metric_key.name,
+            failure.metric_key.is_diff,
+            round(failure.metric_value.double_value.value, 9),
+        )
         for validation in result.metric_validations_per_slice
         for failure in validation.failures
     }

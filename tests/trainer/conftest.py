@@ -61,9 +61,16 @@ def tiny_config(**changes) -> RankerConfig:
             "expert_units": [16],
             "tower_units": [8],
             "embedding_dim": 4,
+            "wide": True,
             "position": {"max_position": 10},
         },
-        "training": {"batch_size": 128, "max_epochs": 4, "learning_rate": 0.02},
+        "training": {
+            "batch_size": 128,
+            "max_epochs": 4,
+            "learning_rate": 0.02,
+            "final_learning_rate": 0.5,
+            "l2": 1e-6,
+        },
     }
     return RankerConfig.model_validate(document | changes)
 
@@ -91,9 +98,7 @@ def _make_example(i: int, rng: np.random.Generator) -> bytes:
     features = {n: _float(v) for n, v in floats.items()}
     features |= {n: _words(v) for n, v in (words | keys).items()}
     features |= {"timestamp": _int(1_700_000_000_000 + i), "position": _int(i % 5 + 1)}
-    return tf.train.Example(
-        features=tf.train.Features(feature=features)
-    ).SerializeToString()
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 def _float(value: float) -> tf.train.Feature:

@@ -68,9 +68,7 @@ def test_a_task_or_group_alone_agrees_with_the_whole(trained, pruned):
 
 def test_the_score_is_the_formula(trained, pruned):
     outputs = serve(pruned, trained.examples[:100])
-    expected = (
-        outputs["click"] + 2 * outputs["like"] + np.log(1 + np.maximum(outputs["watch"], 0))
-    )
+    expected = outputs["click"] + 2 * outputs["like"] + np.log(1 + np.maximum(outputs["watch"], 0))
     np.testing.assert_allclose(outputs["score"], expected, rtol=1e-5)
 
 

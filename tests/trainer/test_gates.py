@@ -72,9 +72,7 @@ def test_weights_lie_on_the_simplex(kind, per_example, k, num_experts):
     options = {
         "softmax": SoftmaxOptions(kind="softmax", per_example=per_example),
         "top_k": TopKOptions(kind="top_k", experts_per_task=k, per_example=per_example),
-        "dselect_k": DSelectKOptions(
-            kind="dselect_k", experts_per_task=k, per_example=per_example
-        ),
+        "dselect_k": DSelectKOptions(kind="dselect_k", experts_per_task=k, per_example=per_example),
     }[kind]
     weights = make_gate(3, num_experts, options)(tf.random.normal([5, 4])).weights.numpy()
     assert weights.shape == ((5, 3, num_experts) if per_example else (3, num_experts))
@@ -135,9 +133,7 @@ def test_each_code_selects_the_expert_with_its_binary_digits():
 def test_the_entropy_of_the_bits_is_the_entropy_of_the_codes():
     bits = tf.random.uniform([20, 4], seed=1)
     codes = select_expert(bits).numpy()
-    np.testing.assert_allclose(
-        bits_entropy(bits), -(codes * np.log(codes)).sum(-1), rtol=1e-5
-    )
+    np.testing.assert_allclose(bits_entropy(bits), -(codes * np.log(codes)).sum(-1), rtol=1e-5)
 
 
 def test_equal_logits_still_give_exactly_k_experts():

@@ -20,9 +20,7 @@ def test_each_member_reads_its_own_input():
     own = tf.random.normal([3, 7, 4])
     together = layer(own)
     for i in range(3):
-        np.testing.assert_allclose(
-            together[i], own[i] @ layer.kernel[i] + layer.bias[i], atol=1e-6
-        )
+        np.testing.assert_allclose(together[i], own[i] @ layer.kernel[i] + layer.bias[i], atol=1e-6)
 
 
 def test_kernels_start_as_wide_as_those_of_a_layer_of_its_own():

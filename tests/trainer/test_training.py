@@ -21,7 +21,9 @@ def test_the_loss_falls(trained):
     assert losses[-1] < losses[0]
     best = trained.record["epochs"][trained.record["best_epoch"] - 1]
     assert best["converged"]
-    assert best["val_loss"] == min(e["val_loss"] for e in trained.record["epochs"] if e["converged"])
+    assert best["val_loss"] == min(
+        e["val_loss"] for e in trained.record["epochs"] if e["converged"]
+    )
 
 
 def test_each_example_is_read_once_an_epoch_in_another_order(trained):
@@ -35,7 +37,10 @@ def test_each_example_is_read_once_an_epoch_in_another_order(trained):
 def test_the_same_seed_gives_the_same_order(trained):
     orders = [
         np.concatenate(
-            [b["income"].numpy() for b in read_batches(trained.files["train"], trained.transform, 128, 1)]
+            [
+                b["income"].numpy()
+                for b in read_batches(trained.files["train"], trained.transform, 128, 1)
+            ]
         )
         for _ in range(2)
     ]
@@ -45,7 +50,9 @@ def test_the_same_seed_gives_the_same_order(trained):
 def test_mean_labels_leave_masked_examples_out(trained):
     batches = read_batches(trained.files["train"], trained.transform, 128)
     rows = [tf.train.Example.FromString(e).features.feature for e in trained.examples[:2500]]
-    likes = [r["label_like"].float_list.value[0] for r in rows if r["weight_like"].float_list.value[0]]
+    likes = [
+        r["label_like"].float_list.value[0] for r in rows if r["weight_like"].float_list.value[0]
+    ]
     means = mean_labels(batches, trained.config.tasks)
     np.testing.assert_allclose(means["like"], np.mean(likes), rtol=1e-6)
 

@@ -12,9 +12,7 @@ from trainer.ranker import Ranker
 class Forward(Protocol):
     """From the concatenated inputs to the logits of some tasks."""
 
-    def __call__(
-        self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]
-    ) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
         """[B, d] and positions [B] -> [len(tasks), B]."""
 
 
@@ -29,9 +27,7 @@ class FullForward(tf.Module):
         super().__init__(name="full")
         self.ranker = ranker
 
-    def __call__(
-        self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]
-    ) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
         """[B, d] and positions [B] -> [len(tasks), B]."""
         return tf.gather(self.ranker.from_inputs(inputs, position).logits, tasks)
 
@@ -50,6 +46,7 @@ class PrunedForward(tf.Module):
         self.weights = weights[:, self.union]  # [T, u]
         self.crosses = ranker.crosses
         self.position = ranker.position
+        self.wide = ranker.wide
         self.experts = [
             _keep(layer, self.union, f"expert_{i}") for i, layer in enumerate(ranker.experts.layers)
         ]
@@ -59,9 +56,7 @@ class PrunedForward(tf.Module):
         ]
         self.heads = _keep(ranker.heads, every_task, "heads")
 
-    def __call__(
-        self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]
-    ) -> tf.Tensor:
+    def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
         """[B, d] and positions [B] -> [len(tasks), B]."""
         rows = np.asarray(tasks)
         used = np.flatnonzero((self.weights[rows] > 0).any(axis=0))
@@ -75,6 +70,8 @@ class PrunedForward(tf.Module):
         for kernel, bias in self.towers:
             hidden = tf.nn.relu(_apply(hidden, kernel, bias, rows))
         logits = tf.squeeze(_apply(hidden, *self.heads, rows), -1)  # [t, B]
+        if self.wide is not None:
+            logits += tf.gather(self.wide(inputs), rows)
         if self.position is not None:
             logits += tf.gather(self.position(position), rows)
         return logits

@@ -74,8 +74,8 @@ def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
 
 
 def _costs(ranker: Ranker, union: int, per_weight: int) -> dict[str, int]:
-    shared = sum(_size(layer) for layer in ranker.crosses)
-    shared += sum(_size(layer) for layer in [*ranker.towers.layers, ranker.heads])
+    layers = [*ranker.crosses, *ranker.towers.layers, ranker.heads, ranker.wide]
+    shared = sum(_size(layer) for layer in layers if layer is not None)
     experts = sum(_size(layer) for layer in ranker.experts.layers)
     num_experts = ranker.config.model.num_experts
     return {

@@ -95,9 +95,7 @@ class TaskLogits(tf.keras.layers.Layer):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes the bias, and the kernel [d, T * ...] of a per-example gate."""
-        self.bias = self.add_weight(
-            "bias", shape=self.tensor_shape, initializer=self.initializer
-        )
+        self.bias = self.add_weight("bias", shape=self.tensor_shape, initializer=self.initializer)
         if self.per_example:
             # Small at first, so that a selector starts inside its smooth step.
             self.kernel = self.add_weight(

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple, Protocol
 from transforms.errors import InputError
 from transforms.ingest.csv_files import Dialect
 from transforms.ingest.rows import RawBatch
+from transforms.ingest.time_cast import Unit
 
 Role = Literal["impressions", "feedback"]
-Unit = Literal["s", "ms", "us"]
 Convert = Callable[[RawBatch], RawBatch]
 
 

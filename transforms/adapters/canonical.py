@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from transforms.adapters.base import Convert, LogFile, Role, Unit, require
+from transforms.adapters.base import Convert, LogFile, Role, require
 from transforms.errors import InputError
 from transforms.examples import KEYS
 from transforms.ingest.csv_files import Dialect
 from transforms.ingest.rows import RawBatch
+from transforms.ingest.time_cast import Unit
 
 _ROLES: tuple[Role, ...] = ("impressions", "feedback")
 _CSV = (".csv", ".csv.gz", ".csv.zst")

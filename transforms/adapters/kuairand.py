@@ -11,7 +11,7 @@ exposure (`log_random_*`) come from another policy and are not read.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters.base import Convert, LogFile, Unit, require
+from transforms.adapters.base import Convert, LogFile, require
 from transforms.adapters.side_tables import SideTable, read_side_table, side_columns
 from transforms.config import KNOWN_AFTER
 from transforms.errors import InputError
@@ -27,10 +27,10 @@ from transforms.examples import ITEM_ID, KEYS, REQUEST_ID, TIMESTAMP, USER_ID
 from transforms.ingest.csv_files import Dialect
 from transforms.ingest.number_casts import parse_numbers
 from transforms.ingest.rows import RawBatch
+from transforms.ingest.time_cast import Unit
 
-_FILE = re.compile(
-    r"(log_standard|user_features|video_features_basic)_(?:.*_)?(pure|1k|27k)(?:_.*)?\.csv(?:\.gz)?"
-)
+_KINDS = ("log_standard", "user_features", "video_features_basic")
+_FILE = re.compile(rf"({'|'.join(_KINDS)})_(?:.*_)?(pure|1k|27k)(?:_.*)?\.csv(?:\.gz)?")
 _KEYS = ("user_id", "video_id", "time_ms")
 _DERIVED = frozenset({"hour", "weekday", "video_age_days"})
 _DIALECT = Dialect()
@@ -58,27 +58,15 @@ class KuaiRandLogs:
         Raises:
             InputError: if there is no standard log, or files of several variants.
         """
-        names = {relative: PurePosixPath(relative).name.lower() for relative in files}
-        matches = {relative: _FILE.fullmatch(name) for relative, name in names.items()}
-        found = {relative: (m[1], m[2]) for relative, m in matches.items() if m}
-        variants = sorted({variant for _, variant in found.values()})
-        if len(variants) > 1:
-            raise InputError(
-                f"{folder}: ids differ between KuaiRand's variants, so there must be files of "
-                f"one. Received: {variants}"
-            )
-        paths = {
-            kind: [relative for relative in found if found[relative][0] == kind]
-            for kind in ("log_standard", "user_features", "video_features_basic")
-        }
-        if not paths["log_standard"]:
+        found = _sort_files(folder, files)
+        if not found["log_standard"]:
             raise InputError(
                 f"{folder}: must hold KuaiRand's log_standard_*.csv or .csv.gz. "
                 f"Received: {len(files)} files {list(files)[:5]}"
             )
-        logs = (LogFile("impressions", r, files[r], _DIALECT) for r in paths["log_standard"])
-        users = tuple(files[relative] for relative in paths["user_features"])
-        return cls(tuple(logs), users, tuple(files[r] for r in paths["video_features_basic"]))
+        logs = (LogFile("impressions", r, files[r], _DIALECT) for r in found["log_standard"])
+        users = tuple(files[relative] for relative in found["user_features"])
+        return cls(tuple(logs), users, tuple(files[r] for r in found["video_features_basic"]))
 
     def offers(self, path: str, columns: frozenset[str]) -> frozenset[str]:
         require(path, columns, _KEYS)
@@ -95,6 +83,23 @@ class KuaiRandLogs:
         users = read_side_table(self.users, _DIALECT, "user_id", of_users)
         videos = read_side_table(self.videos, _DIALECT, "video_id", of_videos)
         return _Join(users, videos)
+
+
+def _sort_files(folder: str, files: Iterable[str]) -> dict[str, list[str]]:
+    """Kind -> the files of that kind, all of one variant."""
+    found: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    variants = set()
+    for relative in files:
+        match = _FILE.fullmatch(PurePosixPath(relative).name.lower())
+        if match:
+            found[match[1]].append(relative)
+            variants.add(match[2])
+    if len(variants) > 1:
+        raise InputError(
+            f"{folder}: ids differ between KuaiRand's variants, so there must be files of one. "
+            f"Received: {sorted(variants)}"
+        )
+    return found
 
 
 @dataclass(frozen=True)

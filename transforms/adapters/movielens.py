@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.adapters.base import Convert, LogFile, Unit, require
+from transforms.adapters.base import Convert, LogFile, require
 from transforms.adapters.movielens_files import FORMATS, Format, find_side
 from transforms.adapters.negatives import Negatives, sample_negatives
 from transforms.adapters.side_tables import SideTable
@@ -26,6 +26,7 @@ from transforms.examples import ITEM_ID, KEYS, REQUEST_ID, TIMESTAMP, USER_ID
 from transforms.ingest.csv_files import read_csv_file
 from transforms.ingest.number_casts import parse_numbers
 from transforms.ingest.rows import RawBatch
+from transforms.ingest.time_cast import Unit
 
 _RATINGS = ("user_id", "item_id", "rating", "timestamp")
 _SIDES = frozenset({"age", "gender", "occupation", "zip_code", "title", "release_year", "genres"})

@@ -10,6 +10,7 @@ from transforms.ingest.hashing import Hashes, finalise, hash_text
 from transforms.ingest.rows import Ints
 
 _USERS_A_TIME = 256
+_LAST = np.uint64(2**64 - 1)
 
 
 @dataclass(frozen=True)
@@ -53,25 +54,37 @@ def sample_negatives(
     item = pc.index_in(items, value_set=universe).to_numpy().astype(np.int64)
     encoded = users.dictionary_encode()
     user = encoded.indices.to_numpy().astype(np.int64)
-    ranking = np.lexsort((lines, order, user))
-    first = np.searchsorted(user[ranking], np.arange(len(encoded.dictionary) + 1))
     user_hashes, item_hashes = hash_text(encoded.dictionary), hash_text(universe)
+    # Rows by user and time, and where each user's rows begin.
+    rows = np.lexsort((lines, order, user))
+    first = np.searchsorted(user[rows], np.arange(len(user_hashes) + 1))
     of_line = np.full(int(lines.max(initial=0)) + 1, -1, dtype=np.int64)
     for start in range(0, len(user_hashes), _USERS_A_TIME):
         end = min(start + _USERS_A_TIME, len(user_hashes))
-        rows = ranking[first[start] : first[end]]
-        rated = np.zeros((end - start, len(universe)), dtype=bool)
-        rated[user[rows] - start, item[rows]] = True
-        drawn = _rank_unrated(user_hashes[start:end], item_hashes, rated)
-        turn = np.arange(len(rows)) - (first[user[rows]] - first[start])
-        has_one = turn < (~rated).sum(axis=1)[user[rows] - start]
-        chosen = drawn[user[rows] - start, np.minimum(turn, len(universe) - 1)]
-        of_line[lines[rows]] = np.where(has_one, chosen, -1)
+        some = rows[first[start] : first[end]]
+        turn = np.arange(first[start], first[end]) - first[user[some]]
+        ranked = _rank_unrated(user_hashes[start:end], item_hashes, user[some] - start, item[some])
+        of_line[lines[some]] = ranked[user[some] - start, np.minimum(turn, len(universe) - 1)]
+        of_line[lines[some[turn >= len(universe)]]] = -1
     return Negatives(universe, of_line)
 
 
-def _rank_unrated(users: Hashes, items: Hashes, rated: np.ndarray) -> Ints:
-    """Items by rising hash, the rated ones last, int64 [users, items]."""
+def _rank_unrated(users: Hashes, items: Hashes, rated_by: Ints, rated: Ints) -> Ints:
+    """For each user the items by rising hash, -1 in place of those it rated, which are last.
+
+    Args:
+        users: hashes, [u].
+        items: hashes, [i].
+        rated_by: place of a user in [0, u) for each rating.
+        rated: place of its item in [0, i).
+
+    Returns:
+        int64 [u, i].
+    """
+    is_rated = np.zeros((len(users), len(items)), dtype=bool)
+    is_rated[rated_by, rated] = True
     hashes = finalise(users[:, None] ^ finalise(items)[None, :])
-    hashes[rated] = np.iinfo(np.uint64).max
-    return np.argsort(hashes, axis=1, kind="stable")
+    # Shifted, so that no item's hash reaches the one that stands for rated.
+    ranked = np.argsort(np.where(is_rated, _LAST, hashes >> np.uint64(1)), axis=1, kind="stable")
+    unrated = len(items) - is_rated.sum(axis=1)
+    return np.where(np.arange(len(items)) < unrated[:, None], ranked, -1)

@@ -22,7 +22,7 @@ def check_counts(counts: IngestCounts, config: DataConfig) -> None:
     """
     check_balance(counts)
     if counts.unreadable:
-        raise InputError("; ".join(counts.unreadable.values()))
+        raise InputError("; ".join(sorted(set(counts.unreadable.values()))))
     if not counts.impressions.read:
         raise InputError(
             "logs: there must be at least one impression. Received: "
@@ -69,6 +69,8 @@ def _warn_if_degenerate(name: str, task: Task, counts: IngestCounts) -> None:
     examples = sum(label.examples for label in labels)
     positives = sum(label.positives for label in labels)
     if not positives:
-        _LOG.warning("tasks.%s: no label of %d is above 0; there is nothing to learn", name, examples)
+        _LOG.warning(
+            "tasks.%s: no label of %d is above 0; there is nothing to learn", name, examples
+        )
     elif task.kind == "classification" and positives == examples:
         _LOG.warning("tasks.%s: all %d labels are 1; there is nothing to learn", name, examples)

@@ -97,7 +97,7 @@ class IngestCounts(Section):
     time: TimeSpan
     events: dict[str, int]
     sources: dict[str, int]
-    unreadable: dict[str, str] = {}
+    unreadable: dict[str, str]
 
 
 def make_counts(tally: Tally, config: DataConfig) -> IngestCounts:

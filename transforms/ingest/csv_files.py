@@ -175,10 +175,14 @@ def _parse(
 
 
 def _content(rows: pa.Array) -> pa.Buffer:
-    """The text of contiguous rows as one buffer, without a copy."""
+    """The text of contiguous rows as one buffer."""
     offsets: Ints = np.frombuffer(rows.buffers()[1], np.int32)
     start, end = offsets[rows.offset], offsets[rows.offset + len(rows)]
-    return rows.buffers()[2].slice(int(start), int(end - start))
+    content = rows.buffers()[2].slice(int(start), int(end - start))
+    if content[: len(_BYTE_ORDER_MARK)] == pa.py_buffer(_BYTE_ORDER_MARK):
+        # The parser drops a mark wherever it begins; this one belongs to the row.
+        return pa.py_buffer(_BYTE_ORDER_MARK + content.to_pybytes())
+    return content
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

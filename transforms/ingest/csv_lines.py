@@ -132,7 +132,8 @@ def _undecodable(text: memoryview, offsets: Ints) -> dict[int, Reason]:
 
 def _is_empty(block: bytes, starts: Ints, sizes: Ints) -> Flags:
     first_byte = np.frombuffer(block, np.uint8)[starts]
-    return (sizes <= 2) & ((first_byte == ord("\n")) | (first_byte == ord("\r")))
+    empty: Flags = (sizes <= 2) & ((first_byte == ord("\n")) | (first_byte == ord("\r")))
+    return empty
 
 
 def _refusal(row: pa.Scalar, line: int, reason: Reason) -> Refusal:

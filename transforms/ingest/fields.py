@@ -23,7 +23,7 @@ from transforms.ingest.number_casts import NumberCast, PositionCast, ValueCast
 from transforms.ingest.reasons import Reason
 from transforms.ingest.rows import RawBatch, Refusal, Refusals
 from transforms.ingest.text_casts import IsInCast, KeyCast, WordCast, WordsCast
-from transforms.ingest.time_cast import TimeCast
+from transforms.ingest.time_cast import TimeCast, Unit
 
 EVENT = "event"
 VALUE = "value"
@@ -67,7 +67,7 @@ def event_column(event: str) -> str:
     return f"event_{event}"
 
 
-def impression_fields(config: DataConfig, unit: str, events: Iterable[str]) -> Fields:
+def impression_fields(config: DataConfig, unit: Unit, events: Iterable[str]) -> Fields:
     """The fields of an impression.
 
     Args:
@@ -99,7 +99,7 @@ def impression_fields(config: DataConfig, unit: str, events: Iterable[str]) -> F
     return tuple(fields)
 
 
-def feedback_fields(unit: str) -> Fields:
+def feedback_fields(unit: Unit) -> Fields:
     """The fields of a feedback row."""
     return (
         Field(REQUEST_ID, REQUEST_ID, KeyCast(), required=True),

@@ -27,11 +27,12 @@ def hash_text(values: pa.Array, salt: str = "") -> Hashes:
         [n], spread evenly over 0 to 2^64 - 1.
 
     Example:
-        >>> [f"{h:016x}" for h in hash_text(pa.array(["", "user"]))]
-        ['0b3dd9c52ae2a3f8', '0']
+        >>> [f"{h:016x}" for h in hash_text(pa.array(["", "user"])).tolist()]
+        ['efd01f60ba992926', '37543de63aa9bac7']
     """
     encoded = values.dictionary_encode()
-    return finalise(_fnv1a(encoded.dictionary, salt))[encoded.indices.to_numpy()]
+    hashes: Hashes = finalise(_fnv1a(encoded.dictionary, salt))[encoded.indices.to_numpy()]
+    return hashes
 
 
 def finalise(hashes: Hashes) -> Hashes:
@@ -55,8 +56,8 @@ def _fnv1a(words: pa.Array, salt: str) -> Hashes:
     hashes = np.full(len(words), state, dtype=np.uint64)
     for place in range(int(lengths.max(initial=0))):
         longer = int(np.searchsorted(falling, -place, side="left"))
-        byte = data[starts[:longer] + place].astype(np.uint64)
-        hashes[:longer] = (hashes[:longer] ^ byte) * np.uint64(_PRIME)
+        bytes_there = data[starts[:longer] + place].astype(np.uint64)
+        hashes[:longer] = (hashes[:longer] ^ bytes_there) * np.uint64(_PRIME)
     result = np.empty_like(hashes)
     result[order] = hashes
     return result

@@ -33,7 +33,7 @@ class Feedback(NamedTuple):
 
     def of(self, flags: Flags) -> "Feedback":
         """Some of the rows."""
-        return Feedback(*(column[flags] for column in self))
+        return Feedback(self.owner[flags], self.event[flags], self.value[flags], self.delay[flags])
 
 
 class Attribution(NamedTuple):
@@ -76,11 +76,13 @@ def attribute(
     shown = impressions.column(TIMESTAMP).to_numpy()[owner]
     delay = feedback.column(TIMESTAMP).to_numpy() - shown
     too_early = delay < -round(config.logs.clock_skew.total_seconds() * 1000)
-    columns = (feedback.column(name).to_numpy() for name in (EVENT, VALUE))
-    rows = Feedback(owner, *columns, np.maximum(delay, 0)).of(~too_early)
+    event, value = (feedback.column(name).to_numpy() for name in (EVENT, VALUE))
+    rows = Feedback(owner, event, value, np.maximum(delay, 0)).of(~too_early)
     windows = np.full(len(config.events), -1, dtype=np.int64)
     for task in config.tasks.values():
-        events = {task.label.event} | ({task.mask.event} if task.mask and task.mask.event else set())
+        events = {task.label.event} | (
+            {task.mask.event} if task.mask and task.mask.event else set()
+        )
         for event in events:
             place = config.events.index(event)
             windows[place] = max(windows[place], _window(task.label))
@@ -120,16 +122,16 @@ def make_labels(
 
 def _aggregate(rows: Feedback, label: Label, size: int) -> tuple[Floats, Flags]:
     counts = np.bincount(rows.owner, minlength=size)
-    result = np.zeros(size)
+    result: Floats = np.zeros(size)
     match label.aggregation:
         case "any":
             result[rows.owner[rows.value > 0]] = 1.0
         case "count":
-            result = counts.astype(np.float64)
+            result += counts
         case "sum":
-            result = np.bincount(rows.owner, weights=rows.value, minlength=size)
+            result += np.bincount(rows.owner, weights=rows.value, minlength=size)
         case "max":
-            result = np.full(size, -np.inf)
+            result -= np.inf
             np.maximum.at(result, rows.owner, rows.value)
         case "last":
             # Rows rise by time, and of several assignments to a place the last one stays.

@@ -6,20 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from transforms.adapters.base import Role
 from transforms.config import DataConfig
 from transforms.examples import KEYS, POSITION, SPLITS, TIMESTAMP, label_name, weight_name
 from transforms.ingest.dead_letters import refuse_rows
 from transforms.ingest.examples_coder import encode_examples
-from transforms.ingest.fields import EVENT, feature_column
+from transforms.ingest.fields import EVENT, ROW, SOURCE, feature_column
 from transforms.ingest.join import Joined, join
-from transforms.ingest.labels import Labels, attribute, make_labels
+from transforms.ingest.labels import Attribution, Labels, attribute, make_labels
 from transforms.ingest.plan import IngestPlan
 from transforms.ingest.reasons import Reason
 from transforms.ingest.rows import Flags
 from transforms.ingest.splits import flag_eval
 from transforms.ingest.tally import Tally
+from transforms.section import format_duration
 
 _MAX_ROWS = 1 << 14
 _BATCH_BYTES = 64 << 20
@@ -57,23 +58,17 @@ def process_partition(
     config, tally = plan.config, Tally()
     joined = join(impressions, feedback)
     attribution = attribute(joined.impressions, joined.feedback, joined.owner, config)
-    early = joined.feedback.filter(pa.array(attribution.too_early))
-    dead = _dead_letters(plan, joined, early, tally)
-    used = int(attribution.is_used.sum())
-    tally.add("impressions", "examples", amount=joined.impressions.num_rows)
-    tally.add("impressions", "duplicates", amount=joined.duplicates)
-    tally.add("feedback", "duplicates", amount=joined.feedback_duplicates)
-    tally.add("feedback", "attributed", amount=used)
-    tally.add("feedback", "outside_window", amount=len(attribution.is_used) - used)
+    _tally_join(joined, attribution, tally)
+    dead = _dead_letters(plan, joined, attribution, tally)
     labels = {
         task: make_labels(task, joined.impressions, attribution.feedback, config)
         for task in config.tasks
     }
     is_eval = flag_eval(joined.impressions, config.logs.split, eval_from)
-    columns = _example_columns(joined.impressions, labels, config, plan.has_position)
-    examples = pa.record_batch(columns)
     splits = {"train": ~is_eval, "eval": is_eval}
     _tally_examples(joined.impressions, labels, splits, config, tally)
+    columns = _example_columns(joined.impressions, labels, config, plan.has_position)
+    examples = pa.record_batch(columns)
     return Processed({s: examples.filter(pa.array(splits[s])) for s in SPLITS}, dead, tally)
 
 
@@ -87,31 +82,37 @@ def encode_batches(examples: pa.RecordBatch) -> Iterator[pa.Array]:
 
 
 def _dead_letters(
-    plan: IngestPlan, joined: Joined, early: pa.RecordBatch, tally: Tally
+    plan: IngestPlan, joined: Joined, attribution: Attribution, tally: Tally
 ) -> list[pa.RecordBatch]:
-    sources = tuple(file.log.relative for file in plan.files)
-    skew = plan.config.logs.clock_skew
-    rules = [
+    early = joined.feedback.filter(pa.array(attribution.too_early))
+    skew = format_duration(plan.config.logs.clock_skew)
+    conflicting = joined.conflicting.select([*KEYS, SOURCE, ROW])
+    refused: list[tuple[Role, pa.RecordBatch, Reason, str]] = [
         (
-            *("impressions", joined.conflicting.select([*KEYS, "source", "row"])),
-            *(Reason.CONFLICTING_IMPRESSION, "an impression must belong to one user"),
+            "impressions",
+            conflicting,
+            Reason.CONFLICTING_IMPRESSION,
+            "request_id and item_id must name an impression of one user",
         ),
         (
-            *("feedback", _with_event_names(joined.orphans, plan.config)),
-            *(Reason.FEEDBACK_WITHOUT_IMPRESSION, "feedback must have an impression"),
+            "feedback",
+            _with_event_names(joined.orphans, plan.config),
+            Reason.FEEDBACK_WITHOUT_IMPRESSION,
+            "request_id and item_id must name an impression",
         ),
         (
-            *("feedback", _with_event_names(early, plan.config)),
+            "feedback",
+            _with_event_names(early, plan.config),
             Reason.FEEDBACK_BEFORE_IMPRESSION,
-            f"feedback must not be more than {skew} before its impression",
+            f"feedback must be at most {skew} before its impression",
         ),
     ]
-    letters = []
-    for kind, rows, reason, rule in rules:
+    letters: list[pa.RecordBatch] = []
+    for kind, rows, reason, rule in refused:
         tally.add(kind, "dead", amount=rows.num_rows)
         if rows.num_rows:
             tally.add("dead_letters", reason.value, amount=rows.num_rows)
-            letters += refuse_rows(kind, rows, reason, rule, sources)
+            letters += refuse_rows(kind, rows, reason, rule, plan.sources)
     return letters
 
 
@@ -132,6 +133,15 @@ def _example_columns(
         columns[label_name(task)] = pa.array(made.label)
         columns[weight_name(task)] = pa.array(made.weight)
     return columns
+
+
+def _tally_join(joined: Joined, attribution: Attribution, tally: Tally) -> None:
+    used = int(attribution.is_used.sum())
+    tally.add("impressions", "examples", amount=joined.impressions.num_rows)
+    tally.add("impressions", "duplicates", amount=joined.duplicates)
+    tally.add("feedback", "duplicates", amount=joined.feedback_duplicates)
+    tally.add("feedback", "attributed", amount=used)
+    tally.add("feedback", "outside_window", amount=len(attribution.is_used) - used)
 
 
 def _tally_examples(

@@ -15,7 +15,16 @@ from transforms.adapters.registry import find_logs
 from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.ingest.csv_files import read_header
-from transforms.ingest.fields import Field, Fields, feedback_fields, impression_fields
+from transforms.ingest.fields import (
+    EVENT,
+    ROW,
+    SOURCE,
+    Field,
+    Fields,
+    event_column,
+    feedback_fields,
+    impression_fields,
+)
 from transforms.ingest.parquet_files import open_parquet
 
 _THREADS = 16
@@ -62,15 +71,31 @@ class IngestPlan(NamedTuple):
         """Whether any file has positions."""
         return any("position" in file.columns for file in self.files)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files' relative paths, by their numbers."""
+        return tuple(file.log.relative for file in self.files)
+
     def wanted(self, role: Role) -> frozenset[str]:
         """The columns that the fields of a role need."""
         return frozenset(field.column for field in self.fields[role])
+
+    def schema(self, role: Role) -> pa.Schema:
+        """The schema of checked rows on their way to their partition."""
+        columns = {field.name: field.cast.type for field in self.fields[role]}
+        for event in self.adapter.events if role == "impressions" else ():
+            del columns[event_column(event)]
+        if role == "feedback":
+            columns[EVENT] = pa.int32()
+        return pa.schema({**columns, SOURCE: pa.int32(), ROW: pa.int64()})
 
     def parts(self) -> list[Part]:
         """All pieces of work."""
         parts = []
         for source, file in enumerate(self.files):
-            groups: Iterable[int | None] = range(file.row_groups) if file.log.dialect is None else [None]
+            groups: Iterable[int | None] = (
+                range(file.row_groups) if file.log.dialect is None else [None]
+            )
             parts += [Part(source, group) for group in groups]
         return parts
 

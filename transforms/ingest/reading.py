@@ -14,7 +14,7 @@ from transforms.ingest.csv_files import read_csv_file
 from transforms.ingest.fields import EVENT, ROW, SOURCE, VALUE, check_rows, event_column
 from transforms.ingest.parquet_files import read_row_group
 from transforms.ingest.plan import IngestPlan, Part
-from transforms.ingest.rows import RawBatch, Refusal
+from transforms.ingest.rows import RawBatch, Refusal, join_batches
 
 _FEEDBACK = (REQUEST_ID, ITEM_ID, EVENT, VALUE, TIMESTAMP, SOURCE, ROW)
 
@@ -82,7 +82,7 @@ def _part_events(
     """Parts rows that hold feedback as columns into impressions and feedback."""
     parts = [_events_of(rows, event) for event in events]
     impressions = rows.drop_columns([event_column(event) for event in events])
-    return impressions, pa.concat_batches(parts) if parts else None
+    return impressions, join_batches(parts, parts[0].schema) if parts else None
 
 
 def _events_of(rows: pa.RecordBatch, event: str) -> pa.RecordBatch:

@@ -18,7 +18,7 @@ class Reason(Enum):
     sentence: str
     counted: bool
 
-    def __new__(cls, code: str, sentence: str, counted: bool = True) -> "Reason":
+    def __new__(cls, code: str, sentence: str = "", counted: bool = True) -> "Reason":
         reason = object.__new__(cls)
         reason._value_ = code
         reason.sentence = sentence

@@ -71,7 +71,7 @@ class Refusals:
         self.flags: Flags = np.zeros(size, dtype=bool)
         self._found: dict[int, tuple[Reason, str]] = {}
 
-    def refuse(self, bad: Flags, reason: Reason, rule: str, values: Sequence[Any]) -> None:
+    def refuse(self, bad: Flags, reason: Reason, rule: str, values: Any) -> None:
         """Refuses the rows whose flag is set.
 
         Args:
@@ -110,3 +110,12 @@ def make_dead_letters(kind: str, source: str, refused: Sequence[Refusal]) -> pa.
     ]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, DEAD_LETTERS, strict=True)]
     return pa.record_batch(arrays, schema=DEAD_LETTERS)
+
+
+def join_batches(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    """Puts batches of one schema one after the other; without any, a batch without rows."""
+    if len(batches) == 1:
+        return batches[0]
+    empty = [pa.array([], field.type) for field in schema]
+    columns = zip(empty, *(batch.columns for batch in batches), strict=True)
+    return pa.record_batch([pa.concat_arrays(parts) for parts in columns], schema=schema)

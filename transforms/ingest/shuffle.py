@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.ingest.hashing import hash_text
-from transforms.ingest.rows import Ints
+from transforms.ingest.rows import Ints, join_batches
 
 _SALT = "partition:"
 
@@ -31,8 +31,8 @@ def cut(rows: pa.RecordBatch, partition: Ints) -> Iterator[tuple[int, bytes]]:
     order = np.argsort(partition, kind="stable")
     rows = rows.take(pa.array(order))
     numbers, starts = np.unique(partition[order], return_index=True)
-    ends = np.append(starts[1:], len(order))
-    for number, start, end in zip(numbers.tolist(), starts, ends, strict=True):
+    bounds = np.append(starts, len(order))
+    for number, start, end in zip(numbers.tolist(), bounds[:-1], bounds[1:], strict=True):
         yield number, pack(rows.slice(start, end - start))
 
 
@@ -47,4 +47,4 @@ def pack(rows: pa.RecordBatch) -> bytes:
 def unpack(messages: Iterable[bytes], schema: pa.Schema) -> pa.RecordBatch:
     """Reads messages into one batch; without messages, one without rows."""
     batches = [batch for message in messages for batch in pa.ipc.open_stream(message)]
-    return pa.concat_batches(batches) if batches else schema.empty_table().to_batches()[0]
+    return join_batches(batches, schema)

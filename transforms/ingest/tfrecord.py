@@ -53,7 +53,9 @@ def frame(records: pa.Array) -> memoryview:
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(_mask(checksums).astype("<u4"))]
     tails = pa.Array.from_buffers(pa.binary(), len(records), buffers)
     framed = pc.binary_join_element_wise(heads, records, tails, b"")
-    return memoryview(framed.buffers()[2] or b"")[: int(pc.sum(pc.binary_length(framed)).as_py() or 0)]
+    return memoryview(framed.buffers()[2] or b"")[
+        : int(pc.sum(pc.binary_length(framed)).as_py() or 0)
+    ]
 
 
 def _head(length: int) -> bytes:

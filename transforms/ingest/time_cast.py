@@ -12,6 +12,8 @@ from transforms.ingest.number_casts import parse_numbers
 from transforms.ingest.reasons import Reason
 from transforms.ingest.rows import Refusals
 
+Unit = Literal["s", "ms", "us"]
+
 _YEAR_10000 = 253_402_300_800
 _UNITS_A_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000}
 _DATE_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?"
@@ -30,7 +32,7 @@ class TimeCast:
         unit: of plain numbers.
     """
 
-    unit: Literal["s", "ms", "us"]
+    unit: Unit
     type = pa.int64()
     rule = "must hold timestamps, whole numbers or ISO-8601 text"
 

@@ -1,9 +1,5 @@
 """Simulated logs with a known answer: which task needs which factor, and how well it can do.
 
-`world` has the formulas, `responses` the numbers, `simulate` writes the logs.
+`world` has the formulas, `responses` the numbers, `simulate` writes the logs, `truth` reads
+the answer and predicts as well as can be.
 """
-
-from transforms.simulator.simulate import simulate
-from transforms.simulator.truth import TaskTruth, Truth, best_predictions, read_truth
-
-__all__ = ["TaskTruth", "Truth", "best_predictions", "read_truth", "simulate"]

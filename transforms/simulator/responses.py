@@ -81,13 +81,13 @@ _SECONDS, _MINUTES, _HOURS = timedelta(seconds=15), timedelta(minutes=5), timede
 _DAY = timedelta(days=1)
 
 RESPONSES: dict[str, Response] = {
-    "click": _engages(-0.5, (1.2, 0.9, 0, 0), 0.45, 0.3, _SECONDS, 0.02),
-    "bad_click": _engages(-0.9, (0.5, -1.5, 0, 0), 0.0, 0.0, _SECONDS, 0.02),
-    "watch_seconds": _engages(3.2, (0.35, 0.7, 0, 0), 0.15, 0.1, _MINUTES, 0.03),
-    "like": _satisfies(-1.8, (0, 0, 1.2, 0.9), 0.15, _DAY, _MINUTES, 0.03, 0.01),
-    "share": _satisfies(-2.6, (0, 0.7, 0, 1.3), 0.15, _DAY, _HOURS, 0.05, 0.03),
-    "hide": _satisfies(-3.4, (0, 0, -1.3, -0.8), 0.1, _DAY, _MINUTES, 0.02, 0.01),
-    "survey": _satisfies(3.2, (0, 0, 0.8, 0.5), 0.0, 2 * _DAY, _HOURS, 0.05, 0.05),
+    "click": _engages(-0.5, (1.3, 1.0, 0, 0), 0.45, 0.3, _SECONDS, 0.02),
+    "bad_click": _engages(-0.9, (0.5, -1.6, 0, 0), 0.0, 0.0, _SECONDS, 0.02),
+    "watch_seconds": _engages(3.1, (0.4, 0.8, 0, 0), 0.15, 0.1, _MINUTES, 0.03),
+    "like": _satisfies(-1.8, (0, 0, 1.3, 0.9), 0.15, _DAY, _MINUTES, 0.03, 0.01),
+    "share": _satisfies(-2.7, (0, 0.8, 0, 1.3), 0.15, _DAY, _HOURS, 0.05, 0.03),
+    "hide": _satisfies(-3.4, (0, 0, -1.3, -1.0), 0.1, _DAY, _MINUTES, 0.02, 0.01),
+    "survey": _satisfies(3.2, (0, 0, 0.9, 0.6), 0.0, 2 * _DAY, _HOURS, 0.05, 0.05),
 }
 """Feedback event -> how it comes about. `bad_click` is the step after a click."""
 

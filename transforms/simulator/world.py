@@ -4,9 +4,9 @@
 (z standardises, lz takes the logarithm first; a missing number counts as average, 0):
 
     A  interest[segment, category] + 0.6 z(curiosity) novelty(tags)
-    B  1.5 tanh(lz(daily_minutes) lz(duration_seconds)) + screen[device] lz(duration_seconds)
-    C  1.3 tanh(z(quality) (1 + lz(account_days))) + 0.6 standing[segment, category]
-    D  1.3 tanh(z(age) lz(creator_followers)) + 0.7 warmth(tags)
+    B  2 bend(lz(daily_minutes) lz(duration_seconds)) + screen[device] lz(duration_seconds)
+    C  1.6 bend(z(quality) (1 + lz(account_days))) + 0.6 standing[segment, category]
+    D  1.8 bend(z(age) lz(creator_followers)) + 0.7 warmth(tags),    bend(x) = tanh(0.6 x)
 
 **Responses.** Each event of `RESPONSES` has the location
 
@@ -112,10 +112,15 @@ def affinities(columns: Columns) -> Array:
     pair = (columns["segment"], columns["category"])
     length = z["duration_seconds"]
     interest = _INTEREST[pair] + 0.6 * z["curiosity"] * _tag_mean(columns, _NOVELTY)
-    fit = 1.5 * np.tanh(z["daily_minutes"] * length) + _SCREEN[columns["device"]] * length
-    quality = 1.3 * np.tanh(z["quality"] * (1 + z["account_days"])) + 0.6 * _STANDING[pair]
-    trust = 1.3 * np.tanh(z["age"] * z["creator_followers"]) + 0.7 * _tag_mean(columns, _WARMTH)
+    fit = 2 * _bend(z["daily_minutes"] * length) + _SCREEN[columns["device"]] * length
+    quality = 1.6 * _bend(z["quality"] * (1 + z["account_days"])) + 0.6 * _STANDING[pair]
+    trust = 1.8 * _bend(z["age"] * z["creator_followers"]) + 0.7 * _tag_mean(columns, _WARMTH)
     return np.stack([interest, fit, quality, trust], axis=1)
+
+
+def _bend(product: Array) -> Array:
+    bent: Array = np.tanh(0.6 * product)
+    return bent
 
 
 def _tag_mean(columns: Columns, weights: Array) -> Array:

@@ -65,12 +65,21 @@ def make_array(flat: list[Json], dtype: str) -> Array:
             with np.errstate(over="ignore"):
                 return np.array(flat, np.float64).astype(NUMPY_TYPES[dtype], copy=False)
         case "string" if types <= {str}:
-            array = np.empty(len(flat), object)
-            array[:] = [to_bytes(text) for text in flat]
-            return array
+            return _strings(flat)
         case "bool" if types <= {bool}:
             return np.array(flat, np.bool_)
     raise IrregularError
+
+
+def _strings(flat: list[str]) -> Array:
+    array = np.empty(len(flat), object)
+    # Encoding one long string is several times quicker than many short ones.
+    joined = "\n".join(flat)
+    if flat and joined.count("\n") == len(flat) - 1:
+        array[:] = to_bytes(joined).split(b"\n")
+    else:
+        array[:] = [to_bytes(text) for text in flat]
+    return array
 
 
 def _integers(flat: list[Json], types: set[type], dtype: str) -> Array:

@@ -5,6 +5,7 @@ import re
 
 import orjson
 
+from serving.server.documents.not_numbers import read_with_nan
 from serving.server.documents.numbers import NUMBER, NumberTooBigError, read_number
 from serving.server.documents.reader import read_exactly
 from serving.server.documents.types import Json, make_object, parse_error
@@ -13,14 +14,15 @@ from serving.server.documents.types import Json, make_object, parse_error
 _MAX_EXACT_BYTES = 4 * 2**20
 
 _SPACE = re.compile(r"[ \n\r\t]*")
-# One half of a surrogate pair: refused or kept by TensorFlow Serving, never as Python does.
+# One half of a surrogate pair, which TensorFlow Serving reads otherwise than Python.
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]", re.DOTALL
 )
-# Integers beyond 64 bits and numbers beyond a double.
-_HUGE_NUMBER = re.compile(rb"\d{19}|[eE]\+?\d{3}")
-# A double of so many digits, or with an exponent, may differ in its last bit.
-_LONG_NUMBER = re.compile(rb"[\d.]{16}|\d[eE]")
+# Makes long and huge numbers easy to find: every digit a 0, every white space a blank.
+_PLAIN = bytes.maketrans(b"123456789E\t\n\r", b"000000000e   ")
+_POINTS_TOO = bytes.maketrans(b".", b"0")
+_LONG_INTEGERS = [start + b"0" * 19 for start in (b"[", b",", b":", b" ", b"-")]
+_LONG_EXPONENTS = [b"e000", b"e+000"]
 
 
 def read_document(body: bytes) -> Json:
@@ -40,14 +42,14 @@ def read_document(body: bytes) -> Json:
         {'a': [1, 2.5, None]}
     """
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        return _read_unusual(body, error)
-    return document if _has_no_duplicate_keys(document, body) else _read_unusual(body, None)
+        document, error = orjson.loads(body), None
+    except orjson.JSONDecodeError as refusal:
+        document, error = read_with_nan(body), refusal
+    return document if _has_no_duplicate_keys(document, body) else _read_unusual(body, error)
 
 
 def read_exact_doubles(body: bytes, document: Json) -> Json:
-    """Reads the body again if a double in it may differ in its last bit.
+    """Reads the body again if a double in it has so many digits that its last bit may differ.
 
     Args:
         body: of the request.
@@ -57,7 +59,9 @@ def read_exact_doubles(body: bytes, document: Json) -> Json:
         >>> read_exact_doubles(b"[0.5]", [0.5])
         [0.5]
     """
-    return _read_exact_numbers(body) if _LONG_NUMBER.search(body) else document
+    plain = body.translate(_PLAIN).translate(_POINTS_TOO)
+    is_long = b"0" * 16 in plain or b"0e" in plain
+    return _read_exact_numbers(body) if is_long else document
 
 
 def _has_no_duplicate_keys(document: Json, body: bytes) -> bool:
@@ -75,9 +79,9 @@ def _has_no_duplicate_keys(document: Json, body: bytes) -> bool:
 
 def _read_unusual(body: bytes, error: orjson.JSONDecodeError | None) -> Json:
     """What is no plain JSON, or may name a key twice."""
-    if _HUGE_NUMBER.search(body) is not None:
+    if _has_huge_number(body):
         return _read_exact_numbers(body)
-    if _LONE_SURROGATE.search(body) is None:
+    if not _has_lone_surrogate(body):
         try:
             return _decode(_DECODER, body)
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
@@ -88,12 +92,22 @@ def _read_unusual(body: bytes, error: orjson.JSONDecodeError | None) -> Json:
 
 
 def _read_exact_numbers(body: bytes) -> Json:
-    if _LONE_SURROGATE.search(body) is None:
+    if not _has_lone_surrogate(body):
         try:
             return _decode(_EXACT_NUMBERS, body)
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, NumberTooBigError):
             pass  # as above
     return read_exactly(body)
+
+
+def _has_huge_number(body: bytes) -> bool:
+    """Whether there may be an integer beyond 64 bits or a number beyond a double."""
+    plain = body.translate(_PLAIN)
+    return any(start in plain for start in _LONG_INTEGERS + _LONG_EXPONENTS)
+
+
+def _has_lone_surrogate(body: bytes) -> bool:
+    return b"\\u" in body and _LONE_SURROGATE.search(body) is not None
 
 
 def _decode(decoder: json.JSONDecoder, body: bytes) -> Json:

@@ -21,10 +21,12 @@ class Task:
     """One question of a multi-inference request.
 
     Attributes:
+        model_name: all tasks of a request name the same.
         signature_name: empty for `serving_default`.
         method_name: `classify.METHOD` or `regress.METHOD`.
     """
 
+    model_name: str
     signature_name: str
     method_name: str
 
@@ -48,6 +50,7 @@ def infer(
     signatures: dict[str, Signature] = {}
     feeds, fetches = set[str](), set[str]()
     for task in tasks:
+        _check_model_name(task, tasks[0])
         name = task.signature_name or DEFAULT_SIGNATURE
         if name in signatures:
             raise invalid_argument(f"Duplicate evaluation of signature: {name}")
@@ -64,6 +67,15 @@ def infer(
         else to_regressions(signature, len(examples), answers)
         for task, signature in zip(tasks, signatures.values(), strict=True)
     ]
+
+
+def _check_model_name(task: Task, first: Task) -> None:
+    if not task.model_name:
+        raise invalid_argument("Found ModelSpec with an empty model name.")
+    if task.model_name != first.model_name:
+        raise invalid_argument(
+            "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+        )
 
 
 def _check(method_name: str, signature: Signature) -> tuple[str, list[str]]:

@@ -22,6 +22,10 @@ class Model(Protocol):
     def signatures(self) -> Mapping[str, Signature]:
         """Signature name -> signature."""
 
+    @property
+    def signature_bytes(self) -> bytes:
+        """A serialized tensorflow.serving.SignatureDefMap, for the metadata API."""
+
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str]) -> list[Array]:
         """Computes tensors of the graph: tensor name -> array in, tensor names -> arrays."""
 

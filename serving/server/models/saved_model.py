@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2
 
-from serving.server.signatures import Array, Signature, TensorSpec
-from serving.server.status import Code, ServingError
+from serving.server.signatures import Array, Signature, TensorSpec, type_name
+from serving.server.status import Code, ServingError, invalid_argument
 from serving.server.tensors import dtype_name, read_tensor
 
 _TAGS = [tf.saved_model.SERVING]
@@ -44,16 +45,19 @@ class SavedModel:
         self.path = path
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         self._callables: OrderedDict[Any, Callable[..., list[Any]]] = OrderedDict()
+        self._types: dict[str, str] = {}
         self._lock = threading.Lock()
         try:
-            self.meta_graph = _load(self._session, path)
+            definitions = _load(self._session, path).signature_def
         except BaseException:
             self._session.close()
             raise
         self.signatures: Mapping[str, Signature] = {
-            key: _read_signature(definition)
-            for key, definition in sorted(self.meta_graph.signature_def.items())
+            key: _read_signature(definition) for key, definition in sorted(definitions.items())
         }
+        self.signature_bytes: bytes = get_model_metadata_pb2.SignatureDefMap(
+            signature_def=definitions
+        ).SerializeToString()
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str]) -> list[Array]:
         """Computes tensors of the graph.
@@ -69,6 +73,7 @@ class SavedModel:
             ServingError: with TensorFlow's code and message.
         """
         names = tuple(sorted(feeds))
+        self._check_types(names, feeds)
         unique = tuple(dict.fromkeys(fetches))
         try:
             compute = self._callable(names, unique)
@@ -82,6 +87,18 @@ class SavedModel:
         """Frees the model; no call may be running."""
         self._callables.clear()
         self._session.close()
+
+    def _check_types(self, names: Sequence[str], feeds: Mapping[str, Array]) -> None:
+        for index, name in enumerate(names):
+            expected = self._types.get(name)
+            if expected is None:
+                dtype = self._session.graph.get_tensor_by_name(name).dtype
+                expected = self._types[name] = dtype_name(dtype.as_datatype_enum)
+            provided = type_name(feeds[name])
+            if provided != expected:
+                raise invalid_argument(
+                    f"Expects arg[{index}] to be {expected} but {provided} is provided"
+                )
 
     def _callable(
         self, feeds: tuple[str, ...], fetches: tuple[str, ...]
@@ -132,9 +149,7 @@ def _read_signature(definition: meta_graph_pb2.SignatureDef) -> Signature:
     return Signature(
         inputs=_read_specs(definition.inputs),
         outputs=_read_specs(definition.outputs),
-        defaults={
-            alias: read_tensor(proto, alias) for alias, proto in definition.defaults.items()
-        },
+        defaults={alias: read_tensor(proto, alias) for alias, proto in definition.defaults.items()},
         method_name=definition.method_name,
         debug_string=_DEBUG_PREFIX + text_format.MessageToString(definition),
     )

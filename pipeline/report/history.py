@@ -1,0 +1,112 @@
+"""A workspace's past in the terminal: its runs, and what a pushed model came from."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.report.numbers import number
+from pipeline.report.render import INPUTS_FILE
+from pipeline.workspace import Run, Workspace
+from transforms.errors import InputError
+
+_REPORT = "GaterankGateReport"
+
+
+def run_rows(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """One JSON-able row a run: date, outcome, pushed version, mean metrics of the candidate.
+
+    Args:
+        runs: of a workspace, newest first.
+    """
+    return [_run_row(run) for run in runs]
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    document = run.document(_REPORT, INPUTS_FILE) or {}
+    means = ((document.get("figures") or {}).get("mean")) or {}
+    return {
+        "run": run.run_id,
+        "ranker": run.ranker,
+        "outcome": _outcome(run),
+        "version": run.pushed_version,
+        "metrics": {
+            metric: {
+                "candidate": values["candidate"]["value"],
+                "baseline": values["baseline"]["value"],
+            }
+            for metric, values in means.items()
+        },
+    }
+
+
+def _outcome(run: Run) -> str:
+    if run.failed:
+        return f"failed in {', '.join(run.failed)}"
+    return {True: "blessed", False: "refused", None: "interrupted"}[run.blessed]
+
+
+def print_runs(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
+    """Prints `run_rows` as a table.
+
+    Args:
+        rows: of `run_rows`.
+        console: by default the standard output.
+    """
+    table = Table("run", "ranker", "outcome", "version", "mean AUC", "mean RMSE")
+    for row in rows:
+        metrics = [row["metrics"].get(name, {}).get("candidate") for name in ("auc", "rmse")]
+        cells = [number(value) if value is not None else "" for value in metrics]
+        table.add_row(row["run"], row["ranker"], row["outcome"], row["version"] or "", *cells)
+    (console or Console()).print(table)
+
+
+def find_lineage(workspace: Workspace, version: str | None) -> dict[str, Any]:
+    """What a pushed model came from.
+
+    Args:
+        workspace: where it was pushed from.
+        version: the version, None for the newest.
+
+    Raises:
+        InputError: if no run pushed it.
+    """
+    for run in workspace.runs():
+        if run.pushed_version and version in (None, run.pushed_version):
+            document = run.document(_REPORT, INPUTS_FILE) or {}
+            return {
+                "version": run.pushed_version,
+                "run": run.run_id,
+                "report": str(run.uri(_REPORT)),
+                "counts": document.get("counts"),
+                **(document.get("lineage") or {}),
+            }
+    wanted = f"version {version}" if version else "a model"
+    raise InputError(f"{workspace.folder}: no run has pushed {wanted}")
+
+
+def print_lineage(lineage: dict[str, Any], console: Console | None = None) -> None:
+    """Prints `find_lineage`.
+
+    Args:
+        lineage: of `find_lineage`.
+        console: by default the standard output.
+    """
+    console = console or Console()
+    counts = lineage["counts"] or {}
+    time = counts.get("time") or {}
+    lines = {
+        "version": lineage["version"],
+        "run": lineage["run"],
+        "report": lineage["report"],
+        "logs": lineage.get("data", {}).get("logs"),
+        "span": f"{time.get('first')} to {time.get('last')}",
+        "examples": counts.get("splits"),
+        "code": lineage.get("code_version"),
+        "packages": lineage.get("tfx"),
+    }
+    for name, value in lines.items():
+        console.print(f"[bold]{name:>9}[/bold]  {value}", highlight=False, soft_wrap=True)
+    for artifact in lineage.get("artifacts", ()):
+        console.print(f"{artifact['type']:>24}  {artifact['uri']}", soft_wrap=True)

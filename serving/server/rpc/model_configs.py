@@ -1,0 +1,85 @@
+"""Model configurations in TensorFlow Serving's form, from a file or a reload request."""
+
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.server.models.config import TENSORFLOW, All, Latest, ModelConfig, Policy, Specific
+from serving.server.status import invalid_argument
+from transforms.errors import InputError
+
+_MAX_BYTES = 10 * 2**20
+
+
+def read_config_file(path: Path) -> tuple[ModelConfig, ...]:
+    """Reads a `models.config` file.
+
+    Args:
+        path: a text-format tensorflow.serving.ModelServerConfig with a model_config_list.
+
+    Raises:
+        InputError: if there is no such file or it is no such text.
+        ServingError: if a model's platform is given in two ways.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(text) > _MAX_BYTES:
+        raise InputError(f"{path}: must be at most {_MAX_BYTES} bytes")
+    config = model_server_config_pb2.ModelServerConfig()
+    try:
+        text_format.Parse(text.decode("utf-8"), config)
+    except (UnicodeDecodeError, text_format.ParseError) as error:
+        raise InputError(f"{path}: must be a ModelServerConfig in text format: {error}") from None
+    if config.WhichOneof("config") != "model_config_list":
+        raise InputError(f"{path}: must hold a model_config_list")
+    return read_configs(config.model_config_list)
+
+
+def read_configs(models: model_server_config_pb2.ModelConfigList) -> tuple[ModelConfig, ...]:
+    """The models of a list.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if a model's platform is given in two ways.
+    """
+    return tuple(
+        ModelConfig(
+            name=model.name,
+            base_path=Path(model.base_path),
+            policy=_read_policy(model),
+            labels=dict(model.version_labels),
+            platform=_read_platform(model),
+        )
+        for model in models.config
+    )
+
+
+def _read_policy(model: model_server_config_pb2.ModelConfig) -> Policy:
+    policy = model.model_version_policy
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return All()
+        case "specific":
+            return Specific(frozenset(policy.specific.versions))
+    return Latest(policy.latest.num_versions)
+
+
+def _read_platform(model: model_server_config_pb2.ModelConfig) -> str:
+    """The platform, also from the field that held it before."""
+    platform: str = model.model_platform
+    match model.model_type:
+        case model_server_config_pb2.MODEL_TYPE_UNSPECIFIED:
+            return platform
+        case _ if platform:
+            raise invalid_argument(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+                f"ModelServerConfig::model_platform, model name is {model.name}"
+            )
+        case model_server_config_pb2.TENSORFLOW:
+            return TENSORFLOW
+    raise invalid_argument(
+        f"ModelServerConfig::model_type choice {model.model_type} not supported."
+    )

@@ -1,0 +1,156 @@
+"""CSV: what is a row, what is not, and where it stands."""
+
+import csv
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.errors import InputError
+from transforms.ingest import csv_files
+from transforms.ingest.csv_files import Dialect, read_csv_file, read_header
+from transforms.ingest.csv_lines import cut_lines, row_pattern
+
+COLUMNS = frozenset({"a", "b"})
+
+
+def read(path: Path, content: bytes, block_bytes: int = 1 << 20, dialect: Dialect = Dialect()):  # noqa: B008
+    path.write_bytes(content)
+    rows, refused = [], []
+    for batch in read_csv_file(str(path), dialect, COLUMNS, block_bytes):
+        values = zip(batch.column("a").to_pylist(), batch.column("b").to_pylist(), strict=True)
+        rows += list(zip(batch.rows.tolist(), values, strict=True))
+        refused += [(r.row, r.reason.value, r.text) for r in batch.refused]
+    return rows, sorted(refused)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rows.csv"
+
+
+def test_a_row_keeps_the_number_of_its_line_whatever_was_refused_before_it(path):
+    content = b"a,b\n1,2\n3\n\n4,5,6\n\xff,7\n8,9\n"
+    rows, refused = read(path, content)
+    assert rows == [(2, ("1", "2")), (7, ("8", "9"))]
+    assert refused == [
+        (3, "wrong_number_of_columns", "3"),
+        (5, "wrong_number_of_columns", "4,5,6"),
+        (6, "wrong_encoding", "\ufffd,7"),
+    ]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 5, 7, 13, 1000])
+def test_rows_and_refusals_do_not_depend_on_where_blocks_end(path, block_bytes):
+    content = b'a,b\r\n"1","x\r\ny"\r\n"open,2\n3,"q""q"\n\xfe,4\n5,6,7\n\n"8",9'
+    assert read(path, content, block_bytes) == read(path, content)
+
+
+def test_a_stray_quote_costs_its_own_row_only(path):
+    rows, refused = read(path, b'a,b\n"1,2\n3,4\n5"6,7\n8,"9\n10,11\n')
+    assert [row for row, _ in rows] == [3, 6]
+    assert [(row, reason) for row, reason, _ in refused] == [
+        (2, "broken_quoting"),
+        (4, "broken_quoting"),
+        (5, "broken_quoting"),
+    ]
+
+
+def test_a_quoted_value_may_hold_line_breaks_delimiters_and_quotes(path):
+    rows, refused = read(path, b'a,b\n"x\ny","1,""2"""\nz,3\n')
+    assert rows == [(2, ("x\ny", '1,"2"')), (4, ("z", "3"))]
+    assert not refused
+
+
+def test_a_carriage_return_alone_is_no_line_break(path):
+    rows, refused = read(path, b"a,b\n1\r2,3\n4,5\n")
+    assert rows == [(3, ("4", "5"))]
+    assert refused == [(2, "broken_quoting", "1\r2,3")]
+
+
+def test_an_endless_row_is_refused_and_held_in_part_only(path, monkeypatch):
+    monkeypatch.setattr(csv_files, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr("transforms.ingest.csv_lines.MAX_ROW_BYTES", 100)
+    rows, refused = read(path, b"a,b\n" + b"x" * 5000 + b"\n1,2\n", block_bytes=64)
+    assert rows == [(3, ("1", "2"))]
+    assert [(row, reason) for row, reason, _ in refused] == [(2, "row_too_long")]
+
+
+def test_empty_values_are_missing_and_extra_columns_are_ignored(path):
+    path.write_bytes(b'\xef\xbb\xbfb,extra,a\n,x,""\n2,y,1\n')
+    (batch,) = read_csv_file(str(path), Dialect(), COLUMNS)
+    assert batch.column("a").to_pylist() == [None, "1"]
+    assert batch.column("b").to_pylist() == [None, "2"]
+    assert set(batch.columns) == COLUMNS
+
+
+def test_old_encodings_and_long_delimiters_are_read(path):
+    dialect = Dialect("::", "latin-1", quoting=False, names=("a", "b"))
+    rows, _ = read(path, 'Léon: "the" pro::2\n'.encode("latin-1"), 3, dialect)
+    assert rows == [(1, ('Léon: "the" pro', "2"))]
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "must begin with a header"),
+        (b"\n1,2\n", "must begin with a header"),
+        (b"\xff\xfea\0,\0b\0\n\0", "must be UTF-8"),
+        (b"a,b,a\n", "must name a column once"),
+    ],
+)
+def test_a_file_without_a_header_is_refused_by_name(path, content, rule):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rule) as error:
+        read_header(str(path), Dialect())
+    assert str(path) in str(error.value)
+
+
+def test_a_gzip_that_ends_too_early_raises_and_keeps_what_came_before(tmp_path):
+    content = b"a,b\n" + b"1,2\n" * 100_000
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(content)[:-20])
+    with pytest.raises(OSError, match="Truncated"):
+        list(read_csv_file(str(path), Dialect(), COLUMNS, 1000))
+
+
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1), st.integers(1, 40))
+def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, written, block_bytes):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows([("a", "b"), *written])
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    rows, refused = read(path, text.getvalue().encode(), block_bytes)
+    assert [values for _, values in rows] == [(a or None, b or None) for a, b in written]
+    assert not refused
+
+
+NASTY = st.lists(
+    st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b'""', b"\xff", b"\0", b"\xef\xbb\xbf"]),
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(NASTY.map(b"".join), st.integers(1, 20))
+def test_any_bytes_are_rows_refusals_or_empty_lines(tmp_path_factory, content, block_bytes):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    rows, refused = read(path, b"a,b\n" + content, block_bytes)
+    assert (rows, refused) == read(path, b"a,b\n" + content)
+    numbers = [row for row, _ in rows] + [row for row, _, _ in refused]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_memory_of_a_row_is_not_shared_between_good_and_bad():
+    lines = cut_lines(b'1,2\n"3\n', 1, True, row_pattern(",", True), True)
+    assert lines.rows.to_pylist() == [b"1,2\n"]
+    assert lines.numbers.tolist() == [1]
+    assert lines.consumed == 7
+    assert lines.lines == 2

@@ -1,0 +1,350 @@
+"""Join, attribution and labels, held against a slow and plain reference on random logs."""
+
+import math
+from collections import Counter
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ingest_inputs import FEATURES, decode, make_config
+
+from transforms.adapters.base import LogFile
+from transforms.adapters.canonical import CanonicalLogs
+from transforms.ingest.fields import feedback_fields, impression_fields
+from transforms.ingest.partition import encode_batches, process_partition
+from transforms.ingest.plan import IngestPlan, Inspected
+
+SKEW = 2000
+TASKS = {
+    "click": {
+        "kind": "classification",
+        "group": "engagement",
+        "label": {"event": "click", "window": "5s"},
+    },
+    "clicks": {
+        "kind": "regression",
+        "group": "engagement",
+        "label": {"event": "click", "aggregation": "count", "window": "20s"},
+    },
+    "watch": {
+        "kind": "regression",
+        "group": "engagement",
+        "label": {"event": "watch", "aggregation": "sum", "transform": "log1p"},
+        "mask": {"event": "click"},
+    },
+    "longest": {
+        "kind": "classification",
+        "group": "engagement",
+        "label": {"event": "watch", "aggregation": "max", "at_least": 2, "window": "10s"},
+    },
+    "rating": {
+        "kind": "regression",
+        "group": "satisfaction",
+        "label": {"event": "rate", "aggregation": "last"},
+        "mask": {"column": "country", "is_in": ["de"]},
+    },
+    "rating_or_3": {
+        "kind": "regression",
+        "group": "satisfaction",
+        "label": {"event": "rate", "aggregation": "last", "default": 3, "transform": "log1p"},
+    },
+}
+CONFIG = make_config(tasks=TASKS, clock_skew="2s")
+
+
+def make_plan() -> IngestPlan:
+    files = tuple(Inspected(LogFile("impressions", name, name, None), {}, 0) for name in ("a", "b"))
+    fields = {"impressions": impression_fields(CONFIG, "ms", ()), "feedback": feedback_fields("ms")}
+    return IngestPlan(CONFIG, CanonicalLogs((), "ms"), files, fields)
+
+
+PLAN = make_plan()
+
+
+def to_batch(rows, role):
+    schema = PLAN.schema(role)
+    renamed = {"country": "feature_country", "is_de": "mask_rating"}
+    rows = [{renamed.get(k, k): v for k, v in row.items()} for row in rows]
+    return pa.RecordBatch.from_pylist(rows, schema)
+
+
+def process(shown, events):
+    places = {event: place for place, event in enumerate(CONFIG.events)}
+    shown = to_batch([{**row, "is_de": row["country"] == "de"} for row in shown], "impressions")
+    events = to_batch([{**row, "event": places[row["event"]]} for row in events], "feedback")
+    return process_partition(PLAN, shown, events, None)
+
+
+def examples_of(processed):
+    encoded = (b for s in processed.examples.values() for b in encode_batches(s))
+    rows = decode([record for batch in encoded for record in batch.to_pylist()])
+    return {(row["request_id"][0].decode(), row["item_id"][0].decode()): row for row in rows}
+
+
+# ---------------------------------------------------------------- the reference
+
+
+def slow_join(shown, events):
+    """(key -> impression, key -> its feedback, outcomes), row by row."""
+    outcomes = Counter()
+    kept = {}
+    for row in sorted(shown, key=lambda r: (r["timestamp"], r["source"], r["row"])):
+        key = (row["request_id"], row["item_id"])
+        if key not in kept:
+            kept[key] = row
+            outcomes["examples"] += 1
+        elif kept[key]["user_id"] == row["user_id"]:
+            outcomes["duplicate_impressions"] += 1
+        else:
+            outcomes["conflicting_impression"] += 1
+    seen, belongs = set(), {key: [] for key in kept}
+    for row in events:
+        key = (row["request_id"], row["item_id"])
+        content = (*key, row["event"], row["value"], row["timestamp"])
+        if content in seen:
+            outcomes["duplicate_feedback"] += 1
+            continue
+        seen.add(content)
+        if key not in kept:
+            outcomes["feedback_without_impression"] += 1
+        elif row["timestamp"] < kept[key]["timestamp"] - SKEW:
+            outcomes["feedback_before_impression"] += 1
+        else:
+            delay = max(0, row["timestamp"] - kept[key]["timestamp"])
+            belongs[key].append({**row, "delay": delay})
+            outcomes["attributed" if slow_is_used(row["event"], delay) else "outside_window"] += 1
+    return kept, belongs, outcomes
+
+
+def window_of(task):
+    return task.label.window / timedelta(milliseconds=1)
+
+
+def slow_is_used(event, delay):
+    return any(
+        delay <= window_of(task) and event in (task.label.event, task.mask and task.mask.event)
+        for task in CONFIG.tasks.values()
+    )
+
+
+def slow_label(task, shown, events):
+    """(label, weight) of one impression."""
+    inside = [row for row in events if row["delay"] <= window_of(task)]
+    rows = sorted(
+        (row for row in inside if row["event"] == task.label.event),
+        key=lambda row: (row["timestamp"], row["value"]),
+    )
+    values = [row["value"] for row in rows]
+    mask = task.mask
+    if mask and mask.event and mask.event not in {row["event"] for row in inside}:
+        return 0.0, 0.0
+    if mask and mask.column and shown[mask.column] not in mask.is_in:
+        return 0.0, 0.0
+    if not values and task.label.value_without_event is None:
+        return 0.0, 0.0
+    if not values:
+        label = task.label.value_without_event
+    else:
+        label = {
+            "any": lambda: float(any(value > 0 for value in values)),
+            "count": lambda: float(len(values)),
+            "sum": lambda: sum(values),
+            "max": lambda: max(values),
+            "last": lambda: values[-1],
+        }[task.label.aggregation]()
+        if task.label.at_least is not None:
+            label = float(label >= task.label.at_least)
+    return (math.log1p(label) if task.label.transform == "log1p" else label), 1.0
+
+
+# ---------------------------------------------------------------- random logs
+
+REQUESTS, ITEMS = st.sampled_from(["r1", "r2", "r\u00e9"]), st.sampled_from(["i1", "i2"])
+TIMES = st.integers(0, 30).map(lambda second: 1_000_000 + 1000 * second)
+SHOWN = st.fixed_dictionaries(
+    {
+        "request_id": REQUESTS,
+        "item_id": ITEMS,
+        "user_id": st.sampled_from(["u1", "u1", "u2"]),
+        "timestamp": TIMES,
+        "country": st.sampled_from(["de", "fr", None]),
+    }
+)
+EVENTS = st.fixed_dictionaries(
+    {
+        "request_id": REQUESTS | st.just("nowhere"),
+        "item_id": ITEMS,
+        "event": st.sampled_from(["click", "watch", "rate"]),
+        "value": st.sampled_from([0.0, 1.0, 2.0, 2.5]),
+        "timestamp": TIMES,
+    }
+)
+
+
+def placed(rows):
+    return [{**row, "source": place % 2, "row": place // 2} for place, row in enumerate(rows)]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(SHOWN, max_size=12).map(placed), st.lists(EVENTS, max_size=25).map(placed))
+def test_labels_and_counts_equal_the_reference(shown, events):
+    kept, belongs, outcomes = slow_join(shown, events)
+    processed = process(shown, events)
+    examples = examples_of(processed)
+    assert examples.keys() == kept.keys()
+    for key, example in examples.items():
+        assert example["user_id"] == [kept[key]["user_id"].encode()]
+        assert example["timestamp"] == [kept[key]["timestamp"]]
+        for name, task in CONFIG.tasks.items():
+            label, weight = slow_label(task, kept[key], belongs[key])
+            assert example[f"weight_{name}"] == [weight]
+            assert example[f"label_{name}"] == [pytest.approx(label, rel=1e-6)]
+    assert_outcomes(processed.tally, outcomes)
+
+
+def assert_outcomes(tally, outcomes):
+    reasons = tally.under("dead_letters")
+    for reason in ("conflicting_impression", "feedback_before_impression"):
+        assert reasons.get(reason, 0) == outcomes[reason]
+    assert (
+        reasons.get("feedback_without_impression", 0) == (outcomes["feedback_without_impression"])
+    )
+    assert tally.under("impressions") == {
+        "examples": outcomes["examples"],
+        "duplicates": outcomes["duplicate_impressions"],
+        "dead": outcomes["conflicting_impression"],
+    }
+    assert tally.under("feedback") == {
+        "attributed": outcomes["attributed"],
+        "outside_window": outcomes["outside_window"],
+        "duplicates": outcomes["duplicate_feedback"],
+        "dead": reasons.get("feedback_before_impression", 0)
+        + reasons.get("feedback_without_impression", 0),
+    }
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(SHOWN, max_size=8).map(placed),
+    st.lists(EVENTS, max_size=12).map(placed),
+    st.randoms(),
+)
+def test_the_order_in_which_rows_arrive_changes_nothing(shown, events, random):
+    first = process(shown, events)
+    random.shuffle(shown)
+    random.shuffle(events)
+    second = process(shown, events)
+    assert first.examples == second.examples
+    assert first.tally == second.tally
+    assert sorted_letters(first) == sorted_letters(second)
+
+
+def sorted_letters(processed):
+    return sorted(str(row) for batch in processed.dead_letters for row in batch.to_pylist())
+
+
+# ---------------------------------------------------------------- one rule each
+
+
+def shown_at(second, **columns):
+    row = {"request_id": "r", "item_id": "i", "user_id": "u", "timestamp": 1000 * second}
+    return {**row, "country": "de", "source": 0, "row": 1, **columns}
+
+
+def event_at(second, event="click", value=1.0, **columns):
+    row = {"request_id": "r", "item_id": "i", "event": event, "value": value}
+    return {**row, "timestamp": 1000 * second, "source": 1, "row": 1, **columns}
+
+
+def only_example(*events, shown=None):
+    (example,) = examples_of(process([shown or shown_at(100)], list(events))).values()
+    return example
+
+
+def test_feedback_at_the_end_of_the_window_counts_and_after_it_does_not():
+    assert only_example(event_at(105))["label_click"] == [1.0]
+    assert only_example(event_at(106))["label_click"] == [0.0]
+    assert only_example(event_at(106))["label_clicks"] == [1.0]
+
+
+def test_feedback_after_every_window_is_outside_the_window():
+    processed = process([shown_at(100)], [event_at(121)])
+    assert processed.tally.count("feedback", "attributed") == 1, "watch has a mask of a day"
+    processed = process([shown_at(100)], [event_at(100 + 86_401)])
+    assert processed.tally.count("feedback", "outside_window") == 1
+
+
+def test_feedback_within_the_clock_skew_counts_as_at_the_impression():
+    assert only_example(event_at(98))["label_click"] == [1.0]
+    processed = process([shown_at(100)], [event_at(97)])
+    assert processed.tally.under("dead_letters") == {"feedback_before_impression": 1}
+    (letters,) = processed.dead_letters
+    assert "at most 2s before" in letters.column("detail")[0].as_py()
+    assert '"event": "click"' in letters.column("text")[0].as_py()
+
+
+def test_an_event_of_value_0_is_no_click_but_counts_as_one_event():
+    example = only_example(event_at(101, value=0.0))
+    assert example["label_click"] == [0.0]
+    assert example["label_clicks"] == [1.0]
+
+
+def test_the_last_value_by_time_is_the_label_and_of_two_at_once_the_larger():
+    example = only_example(
+        event_at(103, "rate", 2.0), event_at(102, "rate", 5.0), event_at(103, "rate", 1.0, row=2)
+    )
+    assert example["label_rating"] == [2.0]
+
+
+def test_an_impression_without_rating_has_no_rating_unless_there_is_a_default():
+    example = only_example()
+    assert (example["label_rating"], example["weight_rating"]) == ([0.0], [0.0])
+    assert example["weight_rating_or_3"] == [1.0]
+    assert example["label_rating_or_3"] == [pytest.approx(math.log1p(3), rel=1e-6)]
+
+
+def test_a_mask_by_column_hides_the_label():
+    rated = event_at(101, "rate", 4.0)
+    assert only_example(rated)["weight_rating"] == [1.0]
+    french = shown_at(100, country="fr")
+    assert only_example(rated, shown=french)["weight_rating"] == [0.0]
+
+
+def test_a_mask_by_event_needs_the_event_inside_the_labels_window():
+    watched = event_at(101, "watch", 2.0)
+    assert only_example(watched)["weight_watch"] == [0.0]
+    example = only_example(watched, event_at(102))
+    assert example["weight_watch"] == [1.0]
+    assert example["label_watch"] == [pytest.approx(math.log1p(2), rel=1e-6)]
+
+
+def test_the_earliest_row_of_an_impression_counts():
+    rows = [shown_at(101, country="fr"), shown_at(100, row=2), shown_at(100, row=3, country="it")]
+    (example,) = examples_of(process(rows, [])).values()
+    assert example["country"] == [b"de"]
+
+
+def test_an_impression_of_two_users_is_no_duplicate():
+    processed = process([shown_at(100), shown_at(100, row=2, user_id="v")], [])
+    assert processed.tally.under("dead_letters") == {"conflicting_impression": 1}
+    assert processed.tally.count("impressions", "duplicates") == 0
+
+
+def test_a_request_with_10_000_candidates_is_joined_at_once():
+    rows = [shown_at(100, item_id=f"i{n}", row=n) for n in range(10_000)]
+    clicks = [event_at(101, item_id=f"i{n}", row=n) for n in range(0, 10_000, 10)]
+    processed = process(rows, clicks)
+    labels = np.concatenate(
+        [split.column("label_click").to_numpy() for split in processed.examples.values()]
+    )
+    assert labels.sum() == 1000
+    assert len(labels) == 10_000
+
+
+def test_missing_features_are_absent_from_the_example():
+    example = only_example(shown=shown_at(100, country=None))
+    assert not {"country", "age", "tags"} & example.keys()
+    assert set(FEATURES) == {"country", "age", "tags"}

@@ -1,0 +1,115 @@
+"""Ingestion: log files in, sharded tf.Examples, dead letters and counts out.
+
+Only whole Arrow record batches travel between steps. A request's impressions and feedback
+meet in one partition; inside it the work is done on whole columns.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import PCollection
+
+from transforms.config import DataConfig
+from transforms.errors import GaterankError, InputError
+from transforms.ingest.checks import check_counts
+from transforms.ingest.counts import COUNTS_FILE, IngestCounts, read_counts
+from transforms.ingest.plan import make_plan
+from transforms.ingest.read_logs import ReadLogs
+from transforms.ingest.write_counts import WriteCounts
+from transforms.ingest.write_examples import IngestOutputs, WriteExamples
+
+_DEAD_LETTERS = "dead_letters"
+
+
+def build_ingest(
+    pipeline: beam.Pipeline, config: DataConfig, logs: str, outputs: IngestOutputs
+) -> PCollection[Any]:
+    """Adds ingestion to a Beam pipeline.
+
+    After the pipeline has run, hold `read_counts(outputs.dead_letters)` against the config
+    with `check_counts`.
+
+    Args:
+        pipeline: on any runner.
+        config: logs, features and tasks.
+        logs: the folder of the logs.
+        outputs: the folders to fill.
+
+    Returns:
+        One `IngestCounts`.
+
+    Raises:
+        InputError: before anything runs, if the logs cannot be ingested by this config.
+    """
+    plan = make_plan(config, logs)
+    read = pipeline | "ReadLogs" >> ReadLogs(plan)
+    written = read | "WriteExamples" >> WriteExamples(plan, outputs)
+    tallies = (read.tallies, written)
+    counts: PCollection[Any] = tallies | "WriteCounts" >> WriteCounts(plan, outputs.dead_letters)
+    return counts
+
+
+def make_local_pipeline() -> beam.Pipeline:
+    """A pipeline that runs in this process.
+
+    The runner is named because Beam's DirectRunner first tries to download another one.
+    """
+    return beam.Pipeline("FnApiRunner", options=PipelineOptions([]))
+
+
+def run_ingest(
+    config: DataConfig,
+    logs: str,
+    out_dir: str,
+    make_pipeline: Callable[[], beam.Pipeline] = make_local_pipeline,
+) -> IngestCounts:
+    """Ingests a folder of logs into a local folder.
+
+    The folder gets `Split-train`, `Split-eval` and `dead_letters`, all at once at the end: an
+    earlier ingestion there is replaced, and a run that dies leaves it as it was. If the
+    counts are refused only `dead_letters` is there, to be looked at.
+
+    Args:
+        config: logs, features and tasks.
+        logs: the folder of the logs.
+        out_dir: the folder to make.
+        make_pipeline: gives the pipeline to run.
+
+    Raises:
+        InputError: if logs, config or `out_dir` cannot be used.
+        DeadLetterRatioError: if more rows were refused than the config allows.
+    """
+    out = Path(out_dir).absolute()
+    partial = out.with_name(f".{out.name}.partial")
+    _check_out_dir(out)
+    shutil.rmtree(partial, ignore_errors=True)
+    splits = [partial / "Split-train", partial / "Split-eval"]
+    outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / _DEAD_LETTERS))
+    with make_pipeline() as pipeline:
+        build_ingest(pipeline, config, logs, outputs)
+    counts = read_counts(outputs.dead_letters)
+    try:
+        check_counts(counts, config)
+    except GaterankError as error:
+        for split in splits:
+            shutil.rmtree(split)
+        _replace(out, partial)
+        raise type(error)(f"{error}. Counts and refused rows: {out / _DEAD_LETTERS}") from None
+    _replace(out, partial)
+    return counts
+
+
+def _replace(out: Path, partial: Path) -> None:
+    if out.exists():
+        shutil.rmtree(out)
+    partial.rename(out)
+
+
+def _check_out_dir(out: Path) -> None:
+    is_ours = (out / _DEAD_LETTERS / COUNTS_FILE).is_file()
+    if out.exists() and not is_ours and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: must be new, empty, or an earlier ingestion")
