@@ -1,11 +1,13 @@
 """What is watched while a ranker trains: gate weights, when to stop, a line an epoch."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.compat.proto import summary_pb2
 
 from trainer.ranker import Ranker
 
@@ -53,12 +55,19 @@ class GateTrajectory(tf.keras.callbacks.Callback):
         self.steps.append(self.step)
         self.weights.append(weights)
         with self._writer.as_default(step=self.step):
-            for task, row in zip(model.tasks, weights, strict=True):
-                for expert, weight in enumerate(row):
-                    tf.summary.scalar(f"gate/{task}/expert_{expert}", weight)
+            tf.summary.experimental.write_raw_pb(_make_summary(model.tasks, weights))
         if len(self.steps) > _MAX_RECORDS:
             self.steps, self.weights = self.steps[::2], self.weights[::2]
             self._stride *= 2
+
+
+def _make_summary(tasks: Sequence[str], weights: np.ndarray) -> bytes:
+    """All weights in one event: a call a scalar would take longer than a training step."""
+    summary = summary_pb2.Summary()
+    for task, row in zip(tasks, weights, strict=True):
+        for expert, weight in enumerate(row):
+            summary.value.add(tag=f"gate/{task}/expert_{expert}", simple_value=weight)
+    return summary.SerializeToString()
 
 
 class StopAtBest(tf.keras.callbacks.Callback):

@@ -23,6 +23,7 @@ from serving.server.workers import Workers
 from transforms.errors import InputError
 
 _KEEP_ALIVE_SECONDS = 75
+_TURN_SECONDS = 0.0005
 
 _logger = logging.getLogger(__name__)
 
@@ -159,6 +160,9 @@ def serve(options: ServerOptions, on_ready: Callable[[ModelServer], None] | None
     Raises:
         InputError: if a model cannot be loaded or a port is taken.
     """
+    # While a new version is loaded, Python code of the loader runs beside the requests:
+    # short turns keep them from waiting for it.
+    sys.setswitchinterval(_TURN_SECONDS)
     asyncio.run(_serve(options, on_ready or _announce))
 
 

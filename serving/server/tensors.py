@@ -10,7 +10,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from serving.server.signatures import Array
 from serving.server.status import ServingError, invalid_argument
 
-_MAX_RANK = 254
+_MAX_RANK = 64
 # A proto may ask for its last value to be repeated; so many values are believed.
 _MAX_FILLED = 2**26
 _INT_TYPES = ("int8", "int16", "int32", "uint8", "uint16", "qint8", "quint8", "qint16", "quint16")

@@ -149,6 +149,19 @@ def test_the_penalty_of_a_per_example_gate_does_not_depend_on_the_batch_size():
     np.testing.assert_allclose(one, many, rtol=1e-5)
 
 
+def test_the_expected_union_of_a_converged_gate_is_its_union():
+    gate = dselect_k(8, 2, num_tasks=4, serving_budget=2, budget_weight=0.5)
+    harden(gate, seed=3)
+    union = int(tf.math.count_nonzero(tf.reduce_any(gate.selected(), axis=0)))
+    assert union > 2
+    np.testing.assert_allclose(gate(NOTHING).penalties["union"], 0.5 * (union - 2), rtol=1e-6)
+
+
+def test_a_budget_that_is_met_costs_nothing():
+    gate = dselect_k(8, 2, num_tasks=4, serving_budget=8)
+    assert float(gate(NOTHING).penalties["union"]) == 0
+
+
 def test_a_gate_without_tasks_is_refused():
     with pytest.raises(ValueError, match="num_tasks=0"):
         make_gate(0, 4, SoftmaxOptions(kind="softmax"))

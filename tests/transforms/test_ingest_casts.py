@@ -144,7 +144,17 @@ def test_arrow_times_have_their_own_unit():
 
 
 def test_what_is_no_time_is_refused():
-    values = ["2026-02-30", "2026-13-01", "-1", "soon", "1.5", "99999999999999999999", "inf", "nan"]
+    values = [
+        "2026-02-30",
+        "2026-13-01",
+        "-1",
+        "soon",
+        "1.5",
+        "99999999999999999999",
+        "inf",
+        "nan",
+        "1969-12-31",
+    ]
     good, refused = cast(TimeCast("ms"), [*values, "2026-01-01"])
     assert good == {len(values): NEW_YEAR}
     assert refused == dict.fromkeys(range(len(values)), "bad_timestamp")

@@ -74,7 +74,15 @@ def test_a_carriage_return_alone_is_no_line_break(path):
 def test_an_endless_row_is_refused_and_held_in_part_only(path, monkeypatch):
     monkeypatch.setattr(csv_files, "MAX_ROW_BYTES", 100)
     monkeypatch.setattr("transforms.ingest.csv_lines.MAX_ROW_BYTES", 100)
+    held = []
+
+    def watched(block: bytes, *args):
+        held.append(len(block))
+        return cut_lines(block, *args)
+
+    monkeypatch.setattr(csv_files, "cut_lines", watched)
     rows, refused = read(path, b"a,b\n" + b"x" * 5000 + b"\n1,2\n", block_bytes=64)
+    assert max(held) < 200
     assert rows == [(3, ("1", "2"))]
     assert [(row, reason) for row, reason, _ in refused] == [(2, "row_too_long")]
 
@@ -99,6 +107,7 @@ def test_old_encodings_and_long_delimiters_are_read(path):
         (b"", "must begin with a header"),
         (b"\n1,2\n", "must begin with a header"),
         (b"\xff\xfea\0,\0b\0\n\0", "must be UTF-8"),
+        (b'a,b "or" c\n1,2\n', "must begin with a header"),
         (b"a,b,a\n", "must name a column once"),
     ],
 )

@@ -32,7 +32,9 @@ TASKS = {
     "watch": {
         "kind": "regression",
         "group": "engagement",
-        "label": {"event": "watch", "aggregation": "sum", "transform": "log1p"},
+        "label": {
+            **{"event": "watch", "aggregation": "sum", "transform": "log1p", "window": "12s"}
+        },
         "mask": {"event": "click"},
     },
     "longest": {
@@ -43,13 +45,16 @@ TASKS = {
     "rating": {
         "kind": "regression",
         "group": "satisfaction",
-        "label": {"event": "rate", "aggregation": "last"},
+        "label": {"event": "rate", "aggregation": "last", "window": "8s"},
         "mask": {"column": "country", "is_in": ["de"]},
     },
     "rating_or_3": {
         "kind": "regression",
         "group": "satisfaction",
-        "label": {"event": "rate", "aggregation": "last", "default": 3, "transform": "log1p"},
+        "label": {
+            **{"event": "rate", "aggregation": "last", "window": "15s"},
+            **{"default": 3, "transform": "log1p"},
+        },
     },
 }
 CONFIG = make_config(tasks=TASKS, clock_skew="2s")
@@ -271,10 +276,10 @@ def test_feedback_at_the_end_of_the_window_counts_and_after_it_does_not():
 
 
 def test_feedback_after_every_window_is_outside_the_window():
-    processed = process([shown_at(100)], [event_at(121)])
-    assert processed.tally.count("feedback", "attributed") == 1, "watch has a mask of a day"
-    processed = process([shown_at(100)], [event_at(100 + 86_401)])
-    assert processed.tally.count("feedback", "outside_window") == 1
+    for second, attributed in ((120, 1), (121, 0)):
+        tally = process([shown_at(100)], [event_at(second)]).tally
+        assert tally.count("feedback", "attributed") == attributed
+        assert tally.count("feedback", "outside_window") == 1 - attributed
 
 
 def test_feedback_within_the_clock_skew_counts_as_at_the_impression():

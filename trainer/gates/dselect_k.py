@@ -61,6 +61,23 @@ def bits_entropy(bits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.where(open_, entropy, tf.zeros_like(entropy)), axis=-1)
 
 
+def expected_union(codes: tf.Tensor) -> tf.Tensor:
+    """U = sum_i [1 - prod_{t,s} (1 - r_{t,s,i})]: how many experts all tasks use together.
+
+    Smooth in the selectors, between 1 and n, and once they are binary exactly the size of
+    the union, which is what serving must compute.
+
+    Args:
+        codes: r, [T, k, n].
+
+    Example:
+        >>> float(expected_union(tf.constant([[[1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0]]])))
+        2.0
+    """
+    unused = tf.reduce_prod(1.0 - codes, axis=[0, 1])  # [n]
+    return tf.reduce_sum(1.0 - unused)
+
+
 class DSelectKGate(Gate):
     """w = sum_{i<=k} softmax(alpha)_i r(S(z_i)), for all tasks at once.
 
@@ -98,7 +115,7 @@ class DSelectKGate(Gate):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
-        """Weights [T, n] or [B, T, n], and the penalties `entropy` and `unreachable`."""
+        """Weights [T, n] or [B, T, n], and its penalties by name."""
         bits = smooth_step(self.z(inputs), self.options.beta)  # [.., T, k, m]
         codes = select_expert(bits)  # [.., T, k, 2^m]
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
@@ -107,6 +124,9 @@ class DSelectKGate(Gate):
         if codes.shape[-1] > self.num_experts:
             unreachable = tf.reduce_sum(codes[..., self.num_experts :], axis=-1)
             penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
+        if self.options.serving_budget is not None:
+            over = expected_union(codes[..., : self.num_experts]) - self.options.serving_budget
+            penalties["union"] = self.options.budget_weight * tf.nn.relu(over)
         return GateOutput(weights, penalties)
 
     def converged(self) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """Reads CSV files in blocks, with memory that does not grow with the file."""
 
 import csv as python_csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,10 @@ def read_header(path: str, dialect: Dialect) -> tuple[str, ...]:
         text = head.decode("utf-8").strip("\r\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
-    if not text.strip() or len(head) > MAX_ROW_BYTES or "\0" in text:
+    is_row = pc.match_substring_regex(
+        pa.array([text]), row_pattern(dialect.separator, dialect.quoting)
+    )
+    if not text.strip() or len(head) > MAX_ROW_BYTES or "\0" in text or not is_row[0].as_py():
         raise InputError(f"{path}: must begin with a header of column names")
     names = _split_header(text, dialect)
     if len(set(names)) < len(names):
@@ -133,45 +136,57 @@ def _read_lines(path: str, dialect: Dialect, pattern: str, block_bytes: int) -> 
 def _parse(
     lines: Lines, names: tuple[str, ...], dialect: Dialect, wanted: frozenset[str]
 ) -> RawBatch:
-    keep = [name for name in names if name in wanted]
-    refused: list[tuple[int, int]] = []
+    uneven: list[tuple[int, int]] = []
 
     def skip(row: csv.InvalidRow) -> str:
-        refused.append((row.number - 1, row.actual_columns))
+        uneven.append((row.number - 1, row.actual_columns))
         return "skip"
 
-    columns = {name: pa.array([], pa.string()) for name in keep}
-    if len(lines.rows):
-        table = csv.read_csv(
-            pa.BufferReader(_content(lines.rows)),
-            csv.ReadOptions(use_threads=False, column_names=names, block_size=1 << 30),
-            csv.ParseOptions(
-                delimiter=dialect.separator,
-                quote_char='"' if dialect.quoting else False,
-                newlines_in_values=dialect.quoting,
-                ignore_empty_lines=False,
-                invalid_row_handler=skip,
-            ),
-            csv.ConvertOptions(
-                check_utf8=False,
-                column_types={name: pa.string() for name in keep},
-                include_columns=keep,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
-        columns = {name: _one_array(table.column(name)) for name in keep}
+    keep = [name for name in names if name in wanted]
+    columns = _split_rows(lines.rows, names, keep, dialect, skip)
     good = np.ones(len(lines.rows), dtype=bool)
-    good[[row for row, _ in refused]] = False
+    good[[row for row, _ in uneven]] = False
     places = np.flatnonzero(good)
-    uneven = tuple(_wrong_columns(lines, row, count, len(names)) for row, count in refused)
+    refused = (_wrong_columns(lines, row, count, len(names)) for row, count in uneven)
     return RawBatch(
         columns,
         lines.numbers[places],
         lambda some: [_text(lines.rows[int(place)]) for place in places[some]],
-        lines.refused + uneven,
+        (*lines.refused, *refused),
     )
+
+
+def _split_rows(
+    rows: pa.Array,
+    names: tuple[str, ...],
+    keep: list[str],
+    dialect: Dialect,
+    skip: Callable[[csv.InvalidRow], str],
+) -> dict[str, pa.Array]:
+    """Splits well-formed rows into columns of text; `skip` gets the uneven ones."""
+    if not len(rows):
+        return {name: pa.array([], pa.string()) for name in keep}
+    table = csv.read_csv(
+        pa.BufferReader(_content(rows)),
+        csv.ReadOptions(use_threads=False, column_names=names, block_size=1 << 30),
+        csv.ParseOptions(
+            delimiter=dialect.separator,
+            quote_char='"' if dialect.quoting else False,
+            newlines_in_values=dialect.quoting,
+            ignore_empty_lines=False,
+            invalid_row_handler=skip,
+        ),
+        csv.ConvertOptions(
+            check_utf8=False,
+            column_types={name: pa.string() for name in keep},
+            include_columns=keep,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+    empty = pa.array([], pa.string())
+    return {name: pa.concat_arrays([empty, *table.column(name).chunks]) for name in keep}
 
 
 def _content(rows: pa.Array) -> pa.Buffer:
@@ -183,12 +198,6 @@ def _content(rows: pa.Array) -> pa.Buffer:
         # The parser drops a mark wherever it begins; this one belongs to the row.
         return pa.py_buffer(_BYTE_ORDER_MARK + content.to_pybytes())
     return content
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    return (
-        column.chunk(0) if column.num_chunks == 1 else pc.cast(column, pa.string()).combine_chunks()
-    )
 
 
 def _text(row: pa.Scalar) -> str:

@@ -23,7 +23,8 @@ class Feedback(NamedTuple):
         owner: place of the impression, int64 [m].
         event: place in `config.events`, [m].
         value: float64 [m].
-        delay: milliseconds from the impression to the event, at least 0, int64 [m].
+        delay: milliseconds from the impression to the event, int64 [m]; a little below 0 if
+            the clocks differ, which is inside every window.
     """
 
     owner: Ints
@@ -40,7 +41,7 @@ class Attribution(NamedTuple):
     """Which feedback may count.
 
     Attributes:
-        feedback: what is not too early; what is a little early counts as at the impression.
+        feedback: what is not too early, [m].
         too_early: flags of what is earlier than the clock skew explains, [all].
         is_used: flags of the feedback inside at least one window of its event, [m].
     """
@@ -77,7 +78,7 @@ def attribute(
     delay = feedback.column(TIMESTAMP).to_numpy() - shown
     too_early = delay < -round(config.logs.clock_skew.total_seconds() * 1000)
     event, value = (feedback.column(name).to_numpy() for name in (EVENT, VALUE))
-    rows = Feedback(owner, event, value, np.maximum(delay, 0)).of(~too_early)
+    rows = Feedback(owner, event, value, delay).of(~too_early)
     windows = np.full(len(config.events), -1, dtype=np.int64)
     for task in config.tasks.values():
         events = {task.label.event} | (

@@ -84,36 +84,29 @@ def encode_batches(examples: pa.RecordBatch) -> Iterator[pa.Array]:
 def _dead_letters(
     plan: IngestPlan, joined: Joined, attribution: Attribution, tally: Tally
 ) -> list[pa.RecordBatch]:
-    early = joined.feedback.filter(pa.array(attribution.too_early))
-    skew = format_duration(plan.config.logs.clock_skew)
-    conflicting = joined.conflicting.select([*KEYS, SOURCE, ROW])
-    refused: list[tuple[Role, pa.RecordBatch, Reason, str]] = [
-        (
-            "impressions",
-            conflicting,
-            Reason.CONFLICTING_IMPRESSION,
-            "request_id and item_id must name an impression of one user",
-        ),
-        (
-            "feedback",
-            _with_event_names(joined.orphans, plan.config),
-            Reason.FEEDBACK_WITHOUT_IMPRESSION,
-            "request_id and item_id must name an impression",
-        ),
-        (
-            "feedback",
-            _with_event_names(early, plan.config),
-            Reason.FEEDBACK_BEFORE_IMPRESSION,
-            f"feedback must be at most {skew} before its impression",
-        ),
-    ]
     letters: list[pa.RecordBatch] = []
-    for kind, rows, reason, rule in refused:
+    for kind, rows, reason, rule in _refused(joined, attribution, plan.config):
         tally.add(kind, "dead", amount=rows.num_rows)
         if rows.num_rows:
             tally.add("dead_letters", reason.value, amount=rows.num_rows)
             letters += refuse_rows(kind, rows, reason, rule, plan.sources)
     return letters
+
+
+def _refused(
+    joined: Joined, attribution: Attribution, config: DataConfig
+) -> Iterator[tuple[Role, pa.RecordBatch, Reason, str]]:
+    """What the join refuses: kind, rows, reason and rule."""
+    rule = "request_id and item_id must name an impression"
+    conflicting = joined.conflicting.select([*KEYS, SOURCE, ROW])
+    yield "impressions", conflicting, Reason.CONFLICTING_IMPRESSION, f"{rule} of one user"
+    orphans = _with_event_names(joined.orphans, config)
+    yield "feedback", orphans, Reason.FEEDBACK_WITHOUT_IMPRESSION, rule
+    early = _with_event_names(joined.feedback.filter(pa.array(attribution.too_early)), config)
+    rule = (
+        f"feedback must be at most {format_duration(config.logs.clock_skew)} before its impression"
+    )
+    yield "feedback", early, Reason.FEEDBACK_BEFORE_IMPRESSION, rule
 
 
 def _with_event_names(feedback: pa.RecordBatch, config: DataConfig) -> pa.RecordBatch:

@@ -1,4 +1,4 @@
-"""The Beam step that turns each partition into its shards, and the one that adds up counts."""
+"""The Beam step that turns each partition into its shards."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -108,7 +108,7 @@ class WritePartitionFn(beam.DoFn):
 
 
 class FindEvalStartFn(beam.CombineFn):
-    """Adds up histograms of times and finds the first millisecond of the eval split."""
+    """Adds up histograms of the times read and finds the first millisecond of the eval split."""
 
     def __init__(self, split: Split) -> None:
         super().__init__()

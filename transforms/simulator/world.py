@@ -17,11 +17,13 @@ and comes about as
 
     click, like, share, hide     with probability sigmoid(eta)
     bad_click                    with probability sigmoid(eta) after a click, else never
-    watch_seconds                expm1(max(L, 0)),          L ~ Normal(eta, WATCH_NOISE)
-    survey                       round(R) clipped to 1..5,  R ~ Normal(eta, SURVEY_NOISE)
+    watch_seconds                expm1(max(L, 0)),          L ~ Normal(eta, WATCH_NOISE),
+                                 in whole sixteenths of a second
+    survey                       round(R) clipped to 1..5,  R ~ Normal(eta, SURVEY_NOISE),
+                                 answered with SURVEY_ANSWERED + 0.1 tanh(lz(account_days))
 
 **Best predictions.** With kept = (1 - loss) (1 - late), the probability that feedback arrives
-inside its window, and Phi, phi the standard normal distribution and density:
+inside its window, s the noise, and Phi, phi the standard normal distribution and density:
 
     click, like, share, hide     kept sigmoid(eta)
     bad_click                    kept sigmoid(eta_click) sigmoid(eta)

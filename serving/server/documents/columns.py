@@ -11,6 +11,9 @@ import numpy as np
 from serving.server.documents.types import Json, to_bytes
 from serving.server.signatures import NUMPY_TYPES, Array
 
+MAX_RANK = 64
+"""NumPy's arrays have at most so many dimensions; TensorFlow's 254."""
+
 _NUMBERS = frozenset({int, float})
 _INT32 = (-(2**31), 2**31 - 1)
 INTEGER_LIMITS = {
@@ -101,4 +104,6 @@ def _flatten(value: Json) -> tuple[list[Json], tuple[int, ...]]:
             raise IrregularError
         shape.append(len(level[0]))
         level = list(chain.from_iterable(level))
+    if len(shape) > MAX_RANK:
+        raise IrregularError
     return level, tuple(shape)

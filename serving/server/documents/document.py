@@ -114,7 +114,9 @@ def _decode(decoder: json.JSONDecoder, body: bytes) -> Json:
     text = body.decode("utf-8")
     space = _SPACE.match(text)
     assert space is not None, "the pattern matches the empty string"
-    return decoder.raw_decode(text, space.end())[0]
+    value, _ = decoder.raw_decode(text, space.end())
+    # What follows a container is ignored; what follows a number may belong to it.
+    return value if isinstance(value, dict | list) else read_exactly(body)
 
 
 def _exact_number(text: str) -> Json:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serving.server.documents.columns import IrregularError, to_array
+from serving.server.documents.columns import MAX_RANK, IrregularError, to_array
 from serving.server.documents.document import read_document, read_exact_doubles
 from serving.server.documents.printer import debug_string
 from serving.server.documents.rows import read_rows
 from serving.server.documents.types import Json
-from serving.server.documents.values import MAX_RANK, ValueCollector, is_base64
+from serving.server.documents.values import ValueCollector, is_base64
 from serving.server.signatures import Array, Signature, TensorSpec
 from serving.server.status import invalid_argument
 

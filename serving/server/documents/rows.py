@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from serving.server.documents.columns import IrregularError, to_array
+from serving.server.documents.columns import MAX_RANK, IrregularError, to_array
 from serving.server.documents.printer import debug_string
 from serving.server.documents.types import Json, members
-from serving.server.documents.values import MAX_RANK, ValueCollector, is_base64
+from serving.server.documents.values import ValueCollector, is_base64
 from serving.server.signatures import Array, TensorSpec
 from serving.server.status import ServingError, invalid_argument
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from serving.server.documents.columns import INTEGER_LIMITS
+from serving.server.documents.columns import INTEGER_LIMITS, MAX_RANK
 from serving.server.documents.printer import debug_string
 from serving.server.documents.types import Json, to_bytes, type_word
 from serving.server.signatures import NUMPY_TYPES, Array
 from serving.server.status import Code, ServingError, invalid_argument
 
-MAX_RANK = 254
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 _ASCII_SPACE = str.maketrans("", "", " \t\n\v\f\r")
 

@@ -103,6 +103,9 @@ class RestApp:
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self._options.max_request_bytes
+        announced = _header(scope, b"content-length")
+        if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+            raise _too_large(limit)
         parts: list[bytes] = []
         size = 0
         while True:

@@ -72,9 +72,13 @@ class Services:
                 model_management_pb2.ReloadConfigRequest, self._reload
             ),
         }
+        services = (("PredictionService", prediction), ("ModelService", model))
         return [
-            grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", methods)
-            for name, methods in (("PredictionService", prediction), ("ModelService", model))
+            *(
+                grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", methods)
+                for name, methods in services
+            ),
+            _Unimplemented(),
         ]
 
     def _handler(
@@ -163,6 +167,19 @@ class Services:
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()
         return response
+
+
+class _Unimplemented(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers calls of any other method, without a word as TensorFlow Serving does."""
+
+    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
+        """Called for methods that no handler before this one knows."""
+
+        async def refuse(_: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+            raise AssertionError("abort raises")
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
 
 
 def _read_spec(request: Any) -> ModelRequest:

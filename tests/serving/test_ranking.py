@@ -1,0 +1,214 @@
+"""A request document to columns, outputs to an order: the pure part of ranking."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from serving.ranking import (
+    InputSpec,
+    RankingRequestError,
+    RankSignature,
+    make_columns,
+    parse_request,
+    read_rank_signature,
+    sort_candidates,
+)
+from serving.ranking.table import make_table
+from transforms.errors import InputError
+
+SIGNATURE = RankSignature(
+    {
+        "age": InputSpec(is_text=False, per_item=False),
+        "country": InputSpec(is_text=True, per_item=False),
+        "interests": InputSpec(is_text=True, per_item=False, is_list=True, max_values=3),
+        "brand": InputSpec(is_text=True, per_item=True),
+        "price": InputSpec(is_text=False, per_item=True),
+        "words": InputSpec(is_text=True, per_item=True, is_list=True),
+    },
+    ("click", "score"),
+)
+
+
+def columns(limit: int = 100, **parts: Any) -> dict[str, Any]:
+    return dict(make_columns(parts, SIGNATURE, limit).inputs)
+
+
+def candidate(**fields: Any) -> dict[str, Any]:
+    return {"item_id": "a", **fields}
+
+
+def test_the_users_features_are_one_row_and_the_items_one_each() -> None:
+    request = {
+        "request_id": "r",
+        "user": {"user_id": 5, "age": 30, "interests": ["a", "b"]},
+        "context": {"country": "nl"},
+        "candidates": [candidate(brand="x", price=1.5, words=["u"]), candidate(item_id=2)],
+    }
+    made = make_columns(request, SIGNATURE, 100)
+    assert made.item_ids == ("a", 2)
+    assert {name: made.inputs[name] for name in ("age", "country", "interests", "brand")} == {
+        "age": [30],
+        "country": ["nl"],
+        "interests": [["a", "b", ""]],
+        "brand": ["x", ""],
+    }
+    assert made.inputs["words"] == [["u"], [""]]
+    assert made.inputs["price"][0] == 1.5 and math.isnan(made.inputs["price"][1])
+
+
+def test_what_is_absent_or_null_is_missing() -> None:
+    made = columns(user={"age": None}, candidates=[candidate(brand=None, words=None)])
+    assert math.isnan(made["age"][0])
+    assert (made["country"], made["interests"]) == ([""], [["", "", ""]])
+    assert (made["brand"], made["words"]) == ([""], [[]])
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [(7, "7"), (-0.5, "-0.5"), (12.0, "12"), (True, "true"), (math.nan, ""), (10**20, str(10**20))],
+)
+def test_numbers_are_words_by_their_decimal_text(value: Any, word: str) -> None:
+    assert columns(candidates=[candidate(brand=value)])["brand"] == [word]
+    assert columns(user={"interests": [value]}, candidates=[candidate()])["interests"][0][0] == word
+
+
+def test_more_words_than_the_model_reads_are_left_out() -> None:
+    made = columns(user={"interests": list("abcde")}, candidates=[candidate()])
+    assert made["interests"] == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"candidates": [candidate(), candidate(price="x")]},
+            "candidates[1].price: must be a number. Received: 'x'",
+        ),
+        (
+            {"candidates": [candidate(price=math.inf)]},
+            "candidates[0].price: must be a finite 32-bit float. Received: inf",
+        ),
+        (
+            {"candidates": [candidate(price=10**400)]},
+            "candidates[0].price: must be a finite 32-bit float.",
+        ),
+        (
+            {"candidates": [candidate(brand=["x"])]},
+            "candidates[0].brand: must be a word or a number. Received: ['x']",
+        ),
+        (
+            {"candidates": [candidate(words="x")]},
+            "candidates[0].words: must be a list of words. Received: 'x'",
+        ),
+        (
+            {"candidates": [candidate(words=["a", {}])]},
+            "candidates[0].words[1]: must be a word or a number. Received: {}",
+        ),
+        (
+            {"user": {"age": []}, "candidates": [candidate()]},
+            "user.age: must be a number. Received: []",
+        ),
+        (
+            {"user": {"agee": 1}, "candidates": []},
+            "user.agee: is no feature that the model reads. Did you mean `age`?",
+        ),
+        (
+            {"user": {"price": 1}, "candidates": []},
+            "user.price: belongs to each of the `candidates`",
+        ),
+        (
+            {"user": {"age": 1}, "context": {"age": 2}, "candidates": []},
+            "context.age: stands in `user` already",
+        ),
+        ({"candidates": [candidate(age=1)]}, "candidates[0].age: belongs to `user` or `context`"),
+        (
+            {"candidates": [candidate(), candidate(brnd="x")]},
+            "candidates[1].brnd: is no feature that the model reads. Did you mean `brand`?",
+        ),
+        ({"candidates": [{"brand": "x"}]}, "candidates[0].item_id: must be given"),
+        ({"candidates": ["a"]}, "candidates[0]: must be an object. Received: str"),
+        ({"candidates": {}}, "candidates: must be a list. Received: dict"),
+        ({}, "candidates: must be a list. Received: nothing"),
+        ({"user": [], "candidates": []}, "user: must be an object. Received: list"),
+        ({"candidate": []}, "candidate: is no part of a request. Did you mean `candidates`?"),
+        ({"candidates": [candidate()] * 101}, "candidates: must be at most 100. Received: 101"),
+    ],
+)
+def test_a_request_that_the_model_cannot_read_is_refused_with_the_place(
+    parts: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RankingRequestError) as raised:
+        columns(**parts)
+    assert str(raised.value).startswith(message)
+
+
+def test_no_candidates_are_no_rows() -> None:
+    assert columns(candidates=[])["price"] == []
+
+
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000])
+def test_a_request_that_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(RankingRequestError, match="a request must be JSON"):
+        parse_request(text)
+
+
+def test_the_signature_says_what_belongs_to_the_request() -> None:
+    def info(dtype: str, *sizes: int) -> dict[str, Any]:
+        return {"dtype": dtype, "tensor_shape": {"dim": [{"size": str(size)} for size in sizes]}}
+
+    definition = {
+        "inputs": {
+            "age": info("DT_FLOAT", 1),
+            "brand": info("DT_STRING", -1),
+            "interests": info("DT_STRING", 1, 3),
+            "words": info("DT_STRING", -1, -1),
+        },
+        "outputs": {"score": {}, "click": {}},
+    }
+    expected = {
+        name: spec for name, spec in SIGNATURE.inputs.items() if name in definition["inputs"]
+    }
+    assert read_rank_signature({"rank": definition}) == RankSignature(expected, ("click", "score"))
+    definition["inputs"]["age"] = info("DT_FLOAT", 2)
+    with pytest.raises(InputError, match=r"input `age` of signature `rank` must be .* \[2\]"):
+        read_rank_signature({"rank": definition})
+
+
+def test_a_model_that_cannot_rank_is_refused_with_what_it_can() -> None:
+    with pytest.raises(InputError, match="no signature `rank`. It has: serving_default"):
+        read_rank_signature({"serving_default": {}, "__saved_model_init_op": {}})
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, math.nan]), max_size=30))
+def test_candidates_are_sorted_by_score_and_ties_keep_their_order(scores: list[float]) -> None:
+    ranked = sort_candidates(range(len(scores)), {"score": scores, "click": scores})
+    given_order = sorted(range(len(scores)), key=lambda i: (math.isnan(scores[i]), -scores[i]))
+    assert list(ranked.item_ids) == [*given_order[: len(scores)]]
+    np.testing.assert_array_equal(ranked.scores, [scores[i] for i in ranked.item_ids])
+
+
+def test_ranked_candidates_are_a_sequence_and_a_document() -> None:
+    ranked = sort_candidates(["a", "b", "c"], {"score": [1, 3, 2], "like": [0.1, 0.3, 0.2]})
+    assert [one.item_id for one in ranked[:2]] == ["b", "c"]
+    assert ranked.to_document()[0] == {"item_id": "b", "score": 3.0, "predictions": {"like": 0.3}}
+
+
+@pytest.mark.parametrize("outputs", [{"click": [1.0]}, {"score": [1.0, 2.0]}, {"score": 1.0}])
+def test_outputs_that_do_not_fit_the_candidates_are_refused(outputs: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="output"):
+        sort_candidates(["a"], outputs)
+
+
+def test_the_table_shows_the_best_and_says_how_many_there_are() -> None:
+    ranked = sort_candidates(list("abc"), {"score": [1, 3, math.nan], "like": [0.1, 0.25, 0.2]})
+    console = Console(width=60, no_color=True)
+    with console.capture() as capture:
+        console.print(make_table(ranked, limit=1))
+    lines = capture.get().splitlines()
+    assert any("b" in line and "3.0000" in line and "0.2500" in line for line in lines)
+    assert lines[-1].strip() == "1 of 3 candidates"
