@@ -64,8 +64,8 @@ def create_pipeline(
     transform.add_upstream_node(check_anomalies)
 
     # Same data, seeds and budget; only the gate differs.
-    trainers = {
-        role: Trainer(
+    candidate, baseline = (
+        Trainer(
             run_fn="trainer.run_fn.run_fn",
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
@@ -73,13 +73,15 @@ def create_pipeline(
             train_args=trainer_pb2.TrainArgs(),
             eval_args=trainer_pb2.EvalArgs(),
             custom_config={
-                "trainer": config.trainer_config(role).model_dump_json(),
+                "trainer": trainer_config.model_dump_json(),
                 "code_version": trainer_code,
             },
         ).with_id(node_id)
-        for role, node_id in (("candidate", "CandidateTrainer"), ("baseline", "BaselineTrainer"))
-    }
-    candidate, baseline = trainers["candidate"], trainers["baseline"]
+        for node_id, trainer_config in (
+            ("CandidateTrainer", config.trainer_config("candidate")),
+            ("BaselineTrainer", config.trainer_config("baseline")),
+        )
+    )
 
     # Blessed only if every threshold of the YAML holds against the baseline.
     evaluator = EvaluateRanker(
@@ -136,7 +138,7 @@ def create_pipeline(
             check_serving,
             pusher,
             report,
-        ],  # fmt: skip
+        ],
         enable_cache=True,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(str(places.metadata)),
         beam_pipeline_args=beam_pipeline_args,

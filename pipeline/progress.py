@@ -46,7 +46,11 @@ def logged_to(path: Path) -> Iterator[Say]:
         os.dup2(file.fileno(), 2)
     try:
         root.handlers, root.level = [handler], logging.INFO
-        yield lambda line: os.write(person, f"{line}\n".encode()) and None
+
+        def say(line: str) -> None:
+            os.write(person, f"{line}\n".encode())
+
+        yield say
     finally:
         root.handlers, root.level = before
         handler.close()

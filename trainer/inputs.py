@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from trainer.config import Model
-from transforms.features import CategoricalFeature, Feature, Features
+from transforms.features import CategoricalFeature, Feature, Features, NumericFeature
 from transforms.preprocessing import FIRST_WORD_ID, missing_name
 
 
@@ -62,12 +62,15 @@ class FeatureInputs(tf.keras.layers.Layer):
         self.features = dict(features)
         self.embeddings = {
             name: IdEmbedding(
-                id_counts[name], feature.embedding_dim or model.embedding_dim,
-                _dropout(feature), l2, name,
+                id_counts[name],
+                feature.embedding_dim or model.embedding_dim,
+                _dropout(feature),
+                l2,
+                name,
             )
             for name, feature in features.items()
             if feature.is_embedded
-        }  # fmt: skip
+        }
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Transformed features by name -> [B, d]."""
@@ -88,7 +91,7 @@ class FeatureInputs(tf.keras.layers.Layer):
                 parts[name] = self.embeddings[name](inputs[name], training=training)
                 continue
             numbers = [inputs[name]]
-            if feature.missing_indicator:
+            if isinstance(feature, NumericFeature) and feature.missing_indicator:
                 numbers.append(inputs[missing_name(name)])
             parts[name] = tf.stack(numbers, axis=-1)  # [B, 1 or 2]
         return parts

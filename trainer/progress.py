@@ -67,7 +67,7 @@ def _make_summary(tasks: Sequence[str], weights: np.ndarray) -> bytes:
     for task, row in zip(tasks, weights, strict=True):
         for expert, weight in enumerate(row):
             summary.value.add(tag=f"gate/{task}/expert_{expert}", simple_value=weight)
-    return summary.SerializeToString()
+    return bytes(summary.SerializeToString())
 
 
 class StopAtBest(tf.keras.callbacks.Callback):

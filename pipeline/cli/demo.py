@@ -1,6 +1,7 @@
 """The verb behind `make demo`: simulated logs, the whole pipeline, a server, a ranking."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,17 +58,18 @@ def demo(out: Path, preset: Path, impressions: int) -> None:
 
 
 def _simulate_once(logs: Path, impressions: int) -> Path:
-    """Simulates logs unless the very same ones are there: unchanged logs are not ingested again."""
+    """Simulates logs unless the same are there: unchanged logs are not ingested again."""
     from transforms.simulator.simulate import simulate
+    from transforms.simulator.truth import TRUTH_FILE, read_truth
 
-    made = logs / "made.json"
-    wanted = {"impressions": impressions, "seed": _SEED}
-    if made.is_file() and json.loads(made.read_text()) == wanted:
-        click.echo(f"logs: {impressions} impressions in {logs}, as before", err=True)
-        return logs
+    if (logs / TRUTH_FILE).is_file():
+        truth = read_truth(logs)
+        if (truth.impressions, truth.seed) == (impressions, _SEED):
+            click.echo(f"logs: {impressions} impressions in {logs}, as before", err=True)
+            return logs
+        shutil.rmtree(logs)
     click.echo(f"logs: simulating {impressions} impressions into {logs}", err=True)
-    simulate(logs, impressions, _SEED, "parquet")
-    made.write_text(json.dumps(wanted))
+    simulate(logs, impressions, _SEED)
     return logs
 
 

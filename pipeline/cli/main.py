@@ -5,8 +5,8 @@ import sys
 
 import click
 
-from pipeline.cli.demo import demo
 from pipeline.cli.data import ingest, simulate, validate
+from pipeline.cli.demo import demo
 from pipeline.cli.history import lineage, report, runs
 from pipeline.cli.model import score, train
 from pipeline.cli.run import run

@@ -1,6 +1,7 @@
 """Verbs about a model: train, score."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -30,7 +31,7 @@ from pipeline.config import load_config
     show_default=True,
     help="Whose gate to train.",
 )
-def train(config: Path, examples: Path, out: Path, role: str) -> None:
+def train(config: Path, examples: Path, out: Path, role: Literal["candidate", "baseline"]) -> None:
     """Transform examples and train one ranker on them; nothing else."""
     from pipeline.stages import train_stage
 

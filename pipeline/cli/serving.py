@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from pipeline.cli.options import json_option
 from transforms.errors import InputError
@@ -16,8 +17,8 @@ _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 @click.option("--port", type=int, default=8501, show_default=True, help="REST; 0 takes any.")
 @click.option("--grpc-port", type=int, default=8500, show_default=True, help="gRPC; 0 takes any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
-@click.option("--name", help="Of the model; by default the folder's name.")
-def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str | None) -> None:
+@click.option("--name", default="ranker", show_default=True, help="Of the model.")
+def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str) -> None:
     """Serve the versions in MODEL_DIR as TensorFlow Serving would.
 
     A new version in the folder is loaded beside the old one and takes over without a
@@ -29,7 +30,7 @@ def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str | Non
     run_server(
         ServerOptions(
             model_dir=model_dir,
-            name=name or model_dir.resolve().name,
+            name=name,
             host=host,
             port=port,
             grpc_port=grpc_port,
@@ -39,7 +40,7 @@ def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str | Non
 
 @click.command()
 @click.option("--server", required=True, metavar="URL", help="Such as http://127.0.0.1:8501.")
-@click.option("--model", "model", help="Of the server; by default its only model.")
+@click.option("--model", default="ranker", show_default=True, help="Its name on the server.")
 @click.option(
     "--request",
     "request_file",
@@ -49,21 +50,22 @@ def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str | Non
     help='JSON: {"user": {...}, "context": {...}, "candidates": [{"item_id": ..., ...}, ...]}.',
 )
 @json_option
-def rank(server: str, model: str | None, request_file: Path, as_json: bool) -> None:
+def rank(server: str, model: str, request_file: Path, as_json: bool) -> None:
     """Rank a request's candidates by the combined score."""
     from serving.client import RankingClient
-    from serving.ranking import print_ranked
+    from serving.ranking.request import parse_request
+    from serving.ranking.table import make_table
 
-    request = _read_request(request_file)
+    request = parse_request(_read_file(request_file))
     with RankingClient(server, model=model) as client:
         ranked = client.rank(request)
     if as_json:
-        click.echo(json.dumps(ranked.as_json(), indent=1))
+        click.echo(json.dumps(ranked.to_document(), indent=1))
     else:
-        print_ranked(ranked)
+        Console().print(make_table(ranked))
 
 
-def _read_request(path: Path) -> object:
+def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             text = file.read(_MAX_REQUEST_BYTES + 1)
@@ -71,7 +73,4 @@ def _read_request(path: Path) -> object:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(text) > _MAX_REQUEST_BYTES:
         raise InputError(f"{path}: must be at most {_MAX_REQUEST_BYTES} bytes")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: must be JSON: {error}") from None
+    return text

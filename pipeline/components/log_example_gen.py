@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from tfx import types
 from tfx.components.example_gen import utils as example_gen_utils
@@ -24,8 +24,9 @@ from tfx.types import artifact_utils, channel_utils, component_spec, standard_ar
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
-from transforms.ingest.pipeline import IngestOutputs, build_ingest
+from transforms.ingest.pipeline import build_ingest
 from transforms.ingest.storage import list_files, locate
+from transforms.ingest.write_examples import IngestOutputs
 
 FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
 
@@ -33,13 +34,13 @@ FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
 class LogExampleGenSpec(component_spec.ComponentSpec):
     """Inputs, outputs and parameters of LogExampleGen."""
 
-    PARAMETERS = {
+    PARAMETERS: ClassVar = {
         "logs": component_spec.ExecutionParameter(type=str),
         "data": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS: dict[str, Any] = {}
-    OUTPUTS = {
+    INPUTS: ClassVar[dict[str, Any]] = {}
+    OUTPUTS: ClassVar = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "ingestion": component_spec.ChannelParameter(type=IngestReport),
     }
@@ -85,7 +86,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         outputs = IngestOutputs(
-            *(examples.path(split=split) for split in SPLITS),
+            train=examples.path(split="train"),
+            eval=examples.path(split="eval"),
             dead_letters=artifact_utils.get_single_uri(output_dict["ingestion"]),
         )
         with self._make_beam_pipeline() as pipeline:

@@ -15,7 +15,7 @@ ITEM_ID = "item_id"
 _IDS = frozenset({"request_id", "user_id", ITEM_ID})
 _SHARED_PARTS = ("user", "context")
 _CANDIDATES = "candidates"
-_KEYS = frozenset({*_SHARED_PARTS, _CANDIDATES, "request_id", "user_id"})
+_KEYS = frozenset({*_SHARED_PARTS, _CANDIDATES, "request_id"})
 _MAX_BYTES = 64 * 2**20
 
 

@@ -163,6 +163,7 @@ def serve(options: ServerOptions, on_ready: Callable[[ModelServer], None] | None
     # While a new version is loaded, Python code of the loader runs beside the requests:
     # short turns keep them from waiting for it.
     sys.setswitchinterval(_TURN_SECONDS)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     asyncio.run(_serve(options, on_ready or _announce))
 
 

@@ -28,7 +28,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 def metadata(version: int = 1, *features: str) -> dict[str, Any]:
     info = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}]}}
     definition = {
-        "inputs": {name: info for name in features or ("price",)},
+        "inputs": dict.fromkeys(features or ("price",), info),
         "outputs": {"score": info, "click": info},
     }
     return {
@@ -82,15 +82,15 @@ def test_no_candidates_are_ranked_without_a_prediction() -> None:
 
 
 def test_a_request_the_model_cannot_read_is_not_sent() -> None:
-    with client(answering(metadata())) as ranking:
-        with pytest.raises(RankingRequestError, match="candidates\\[0\\].pric: is no feature"):
-            ranking.rank({"candidates": [{"item_id": 1, "pric": 2}]})
+    refusal = pytest.raises(RankingRequestError, match=r"candidates\[0\]\.pric: is no feature")
+    with client(answering(metadata())) as ranking, refusal:
+        ranking.rank({"candidates": [{"item_id": 1, "pric": 2}]})
 
 
 def test_too_many_candidates_are_not_sent() -> None:
-    with client(answering(metadata()), limits=Limits(max_candidates=1)) as ranking:
-        with pytest.raises(RankingRequestError, match="must be at most 1. Received: 2"):
-            ranking.rank({"candidates": [{"item_id": 1}, {"item_id": 2}]})
+    refusal = pytest.raises(RankingRequestError, match=r"must be at most 1\. Received: 2")
+    with client(answering(metadata()), limits=Limits(max_candidates=1)) as ranking, refusal:
+        ranking.rank({"candidates": [{"item_id": 1}, {"item_id": 2}]})
 
 
 def test_a_new_version_with_other_features_is_asked_about_once_more() -> None:
@@ -183,13 +183,13 @@ def test_what_fails_on_the_way_is_a_transport_error_with_the_url(
 
 
 def test_a_refusal_carries_the_servers_words() -> None:
-    with client(answering({"error": "no such model"}, 404)) as ranking:
-        with pytest.raises(StatusError) as raised:
-            ranking.status()
+    known = client(answering({"error": "no such model"}, 404))
+    with known as ranking, pytest.raises(StatusError) as raised:
+        ranking.status()
     assert (raised.value.status_code, raised.value.server_message) == (404, "no such model")
-    with client(lambda request: httpx.Response(502, text="<html>")) as ranking:
-        with pytest.raises(StatusError, match="502: <html>"):
-            ranking.status()
+    unknown = client(lambda request: httpx.Response(502, text="<html>"))
+    with unknown as ranking, pytest.raises(StatusError, match="502: <html>"):
+        ranking.status()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"{}", b"[]", b'{"outputs": {}}'])

@@ -104,11 +104,13 @@ def test_a_value_of_another_type_is_refused(value: str, dtype: str) -> None:
         ('{"inputs": [1, [2]]}', "Encountered list at unexpected level: 1 expected < 1"),
         (
             '{"instances": [[1, 2], [3]]}',
-            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: Expecting tensor size: 2 but got: 1",
+            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+            "Expecting tensor size: 2 but got: 1",
         ),
         (
             '{"instances": [[1, 2], [[3, 4]]]}',
-            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: Expecting shape [2] but got: [1,2]",
+            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+            "Expecting shape [2] but got: [1,2]",
         ),
         (
             '{"instances": [1, {"a": 1}]}',
@@ -117,11 +119,13 @@ def test_a_value_of_another_type_is_refused(value: str, dtype: str) -> None:
         ('{"instances": [{"x": 1}, 2]}', "Expecting object but got list at item 1 of input list"),
         (
             '{"instances": [{"y": 1}]}',
-            "Failed to process element: 0 key: y of 'instances' list. Error: INVALID_ARGUMENT: JSON object: does not have named input: y",
+            "Failed to process element: 0 key: y of 'instances' list. Error: INVALID_ARGUMENT: "
+            "JSON object: does not have named input: y",
         ),
         (
             '{"instances": [{}]}',
-            "Failed to process element: 0 of 'instances' list. JSON object: {} keys must be equal to: x",
+            "Failed to process element: 0 of 'instances' list. JSON object: {} "
+            "keys must be equal to: x",
         ),
         (
             '{"instances": []}',

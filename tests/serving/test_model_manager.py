@@ -126,6 +126,17 @@ def test_a_version_that_cannot_be_loaded_keeps_the_old_one_and_is_tried_again(
     wait_until(lambda: manager.registry.versions("m") == {2})
 
 
+def test_a_start_falls_back_to_the_highest_version_that_can_be_loaded(
+    manager: ModelManager, tmp_path: Path
+) -> None:
+    write(tmp_path, 1, 2)
+    (tmp_path / "3").mkdir()
+    manager.start([ModelConfig("m", tmp_path)])
+    assert manager.registry.versions("m") == {2}
+    (tmp_path / "3" / "good").touch()
+    wait_until(lambda: manager.registry.versions("m") == {3})
+
+
 def test_a_failed_version_is_not_tried_again_while_its_files_stay(tmp_path: Path) -> None:
     tries: list[int] = []
 

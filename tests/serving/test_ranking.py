@@ -180,7 +180,7 @@ def test_the_signature_says_what_belongs_to_the_request() -> None:
 
 
 def test_a_model_that_cannot_rank_is_refused_with_what_it_can() -> None:
-    with pytest.raises(InputError, match="no signature `rank`. It has: serving_default"):
+    with pytest.raises(InputError, match=r"no signature `rank`\. It has: serving_default"):
         read_rank_signature({"serving_default": {}, "__saved_model_init_op": {}})
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import json_format
-
 from recorded import FOLDER, recorded_cases
 
 CASES = recorded_cases("grpc_cases.json")

@@ -1,6 +1,5 @@
 """A small model with the signatures of a ranker, and ways to write its versions."""
 
-import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -48,5 +47,4 @@ def write_version(base: Path, version: int, weight: float) -> Path:
     }
     tf.saved_model.save(ranker, str(hidden), signatures=signatures)
     base.mkdir(exist_ok=True)
-    os.replace(hidden, base / str(version))
-    return base / str(version)
+    return hidden.replace(base / str(version))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from serving.server.models.config import (
+    Latest,
     ModelConfig,
     check_configs,
     choose_versions,
@@ -130,14 +131,25 @@ class ModelManager:
     def _update_model(self, config: ModelConfig, versions: dict[int, Path]) -> None:
         wanted = choose_versions(config.policy, versions)
         for version in sorted(wanted - self.registry.versions(config.name), reverse=True):
-            fingerprint = _fingerprint(versions[version])
-            if self._failed.get((config.name, version)) != fingerprint:
-                self._try_load(config.name, version, versions[version], fingerprint)
+            self._try_load(config.name, version, versions[version])
+        if isinstance(config.policy, Latest):
+            self._fall_back(config.name, versions)
         served = self.registry.versions(config.name)
         if not wanted or served & wanted:
             self._retire(config.name, served - wanted)
 
-    def _try_load(self, name: str, version: int, path: Path, fingerprint: Fingerprint) -> None:
+    def _fall_back(self, name: str, versions: dict[int, Path]) -> None:
+        """Serves the highest version that can be loaded if nothing is served."""
+        for version in sorted(versions, reverse=True):
+            if self.registry.versions(name):
+                return
+            self._try_load(name, version, versions[version])
+
+    def _try_load(self, name: str, version: int, path: Path) -> None:
+        """Loads a version, unless it could not be loaded and its files are still the same."""
+        fingerprint = _fingerprint(path)
+        if self._failed.get((name, version)) == fingerprint:
+            return
         self.states.set(name, version, State.LOADING)
         try:
             model = self._load(name, version, path)
