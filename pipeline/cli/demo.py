@@ -113,7 +113,7 @@ def _serve_and_rank(model_dir: Path, request: Path) -> None:
         assert server.stdout is not None
         ready = server.stdout.readline().strip()
         click.echo(f"\n{ready}")
-        url = next(word for word in ready.split() if word.startswith("http://"))
+        url = next(word for word in ready.split() if word.startswith("http://")).split("/v1")[0]
         command = [*gaterank, "rank", "--server", url, "--request", str(request)]
         sys.stdout.flush()
         subprocess.run(command, check=True)

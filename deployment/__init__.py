@@ -1,0 +1,1 @@
+"""Floor 5: images, Kubernetes and orchestrators; thin entry points only."""
