@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
@@ -48,15 +49,16 @@ class SequentialRunner(tfx_runner.IrBasedRunner):
         """Whether the component ran, and was not taken from the cache."""
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         connection = deployment.metadata_connection_config
+        store = metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
         node_id = node.node_info.id
         info = launcher.Launcher(
             pipeline_node=node,
-            mlmd_connection=metadata.Metadata(
-                getattr(connection, connection.WhichOneof("connection_config"))
-            ),
+            mlmd_connection=store,
             pipeline_info=pipeline.pipeline_info,
             pipeline_runtime_spec=pipeline.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         ).launch()
-        return info is not None
+        with store as opened:
+            (execution,) = opened.store.get_executions_by_id([info.execution_id])
+        return bool(execution.last_known_state != metadata_store_pb2.Execution.CACHED)

@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -133,12 +133,26 @@ def _read_run(store: metadata_store.MetadataStore, context: metadata_store_pb2.C
     for artifact in sorted(store.get_artifacts_by_context(context.id), key=lambda a: a.id):
         if artifact.state == _LIVE:
             artifacts.setdefault(types[artifact.type_id], []).append(artifact)
-    kinds = {kind.id: kind.name for kind in store.get_execution_types()}
-    failed = tuple(
-        kinds[execution.type_id].rsplit(".", 1)[-1]
-        for execution in store.get_executions_by_context(context.id)
-        if execution.last_known_state == metadata_store_pb2.Execution.FAILED
+    executions = store.get_executions_by_context(context.id)
+    failed = [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.FAILED]
+    return Run(
+        run_id=context.name,
+        ranker=_context_of(store, executions[:1], "pipeline"),
+        artifacts=artifacts,
+        # A node's context is named `<pipeline>.<component>`.
+        failed=tuple(_context_of(store, [e], "node").rpartition(".")[2] for e in failed),
     )
-    properties = context.properties
-    ranker = properties["pipeline"].string_value if "pipeline" in properties else ""
-    return Run(run_id=context.name, ranker=ranker, artifacts=artifacts, failed=failed)
+
+
+def _context_of(
+    store: metadata_store.MetadataStore,
+    executions: Iterable[metadata_store_pb2.Execution],
+    kind: str,
+) -> str:
+    """The name of the context of a kind to which the executions belong."""
+    type_id = store.get_context_type(kind).id
+    for execution in executions:
+        for context in store.get_contexts_by_execution(execution.id):
+            if context.type_id == type_id:
+                return str(context.name)
+    return ""

@@ -72,18 +72,21 @@ def find_lineage(workspace: Workspace, version: str | None) -> dict[str, Any]:
     Raises:
         InputError: if no run pushed it.
     """
-    for run in workspace.runs():
-        if run.pushed_version and version in (None, run.pushed_version):
-            document = run.document(_REPORT, INPUTS_FILE) or {}
-            return {
-                "version": run.pushed_version,
-                "run": run.run_id,
-                "report": str(run.uri(_REPORT)),
-                "counts": document.get("counts"),
-                **(document.get("lineage") or {}),
-            }
-    wanted = f"version {version}" if version else "a model"
-    raise InputError(f"{workspace.folder}: no run has pushed {wanted}")
+    pushes = [run for run in workspace.runs() if run.pushed_version]
+    wanted = version or (pushes[0].pushed_version if pushes else None)
+    # A later run that changed nothing holds the same push; the oldest one made it.
+    origin = next((run for run in reversed(pushes) if run.pushed_version == wanted), None)
+    if origin is None:
+        what = f"version {version}" if version else "a model"
+        raise InputError(f"{workspace.folder}: no run has pushed {what}")
+    document = origin.document(_REPORT, INPUTS_FILE) or {}
+    return {
+        "version": origin.pushed_version,
+        "run": origin.run_id,
+        "report": str(origin.uri(_REPORT)),
+        "counts": document.get("counts"),
+        **(document.get("lineage") or {}),
+    }
 
 
 def print_lineage(lineage: dict[str, Any], console: Console | None = None) -> None:

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import uvloop
+
 from serving.server.options import ServerOptions
 from serving.server.server import ModelServer
 
@@ -22,7 +24,7 @@ def running_server(options: ServerOptions) -> Iterator[ModelServer]:
     Raises:
         InputError: if a model cannot be loaded or a port is taken.
     """
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="model-server", daemon=True)
     thread.start()
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import grpc
 import uvicorn
+import uvloop
 
 from serving.server.metrics import Metrics
 from serving.server.models.load import load_model
@@ -164,7 +165,8 @@ def serve(options: ServerOptions, on_ready: Callable[[ModelServer], None] | None
     # short turns keep them from waiting for it.
     sys.setswitchinterval(_TURN_SECONDS)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    asyncio.run(_serve(options, on_ready or _announce))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(options, on_ready or _announce))
 
 
 async def _serve(options: ServerOptions, on_ready: Callable[[ModelServer], None]) -> None:

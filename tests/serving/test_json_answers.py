@@ -21,7 +21,8 @@ def strings(*values: bytes) -> Any:
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
 def test_floats_have_six_digits_if_they_suffice_and_else_nine(values: list[float]) -> None:
-    for value, decimal in zip(np.float32(values), shorten(np.float32(values)), strict=True):
+    floats = np.array(values, np.float32)
+    for value, decimal in zip(floats, shorten(floats), strict=True):
         six = float(f"{value:.6g}")
         assert decimal == (six if np.float32(six) == value else float(f"{value:.9g}"))
 

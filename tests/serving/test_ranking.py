@@ -161,7 +161,7 @@ def test_the_signature_says_what_belongs_to_the_request() -> None:
     def info(dtype: str, *sizes: int) -> dict[str, Any]:
         return {"dtype": dtype, "tensor_shape": {"dim": [{"size": str(size)} for size in sizes]}}
 
-    definition = {
+    definition: dict[str, Any] = {
         "inputs": {
             "age": info("DT_FLOAT", 1),
             "brand": info("DT_STRING", -1),

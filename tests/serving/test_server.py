@@ -172,6 +172,27 @@ def test_a_broken_request_line_is_answered_with_400(server: Any, request_line: b
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "content_type"),
+    [
+        ("TRACE", "/v1/models/ranker", 501, "text/html"),
+        ("OPTIONS", "/v1/models/ranker", 400, "text/html; charset=ISO-8859-1"),
+        ("PUT", "/v1/models/ranker", 400, "application/json"),
+        ("GET", "/", 404, "text/html"),
+        ("GET", "/monitoring/prometheus/metrics?x", 400, "text/plain"),
+        ("GET", "http://other/v1/models/ranker", 200, "application/json"),
+    ],
+)
+def test_what_is_no_call_of_the_api_is_answered_as_libevent_does(
+    server: Any, method: str, path: str, status: int, content_type: str
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request(method, path)
+    response = connection.getresponse()
+    connection.close()
+    assert (response.status, response.getheader("content-type")) == (status, content_type)
+
+
 def test_a_client_that_sends_its_body_too_slowly_is_cut_off(server: Any) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(

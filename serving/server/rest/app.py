@@ -23,9 +23,10 @@ _API = re.compile(rb"(?i)/v1/.*", re.DOTALL)
 _ORIGIN = re.compile(rb"https?://")
 # What a path and a query may hold; anything else was never answered by the API.
 _PATH = rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
-_QUERY = _PATH.replace(b"@/", b"@/?")
+_QUERY = rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*"
 _TARGET = re.compile(_PATH + rb"(?:\?" + _QUERY + rb")?(?:#" + _QUERY + rb")?")
 _AUTHORITY = re.compile(rb"(?i)^https?://[^/?#]*")
+_METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -78,11 +79,13 @@ class RestApp:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
+        if scope["method"] not in _METHODS:
+            return html_error(501)
         target = _AUTHORITY.sub(b"", scope["state"][TARGET], count=1)
         if _TARGET.fullmatch(target) is None:
             return html_error(400)
         path, _, query = target.partition(b"?")
-        if path == (self._options.metrics_path or "").encode():
+        if path.decode("ascii") == self._options.metrics_path:
             return self._metrics_page(path, query)
         if _API.fullmatch(target) is None:
             return html_error(404)
