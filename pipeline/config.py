@@ -6,7 +6,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, model_validator
 
-from trainer.config import TrainerConfig, check_gate
+from trainer.config import TrainerConfig, Training, check_gate
 from trainer.gates.options import GateOptions, TopKOptions
 from transforms.config import DataConfig
 from transforms.errors import ConfigError, InputError
@@ -86,10 +86,13 @@ class Baseline(Section):
     """The `baseline` section: what the candidate is compared against.
 
     Attributes:
-        gate: the baseline's gate; all else is the candidate's.
+        gate: the baseline's gate.
+        training: the baseline's training; by default the candidate's, so that only the gate
+            differs.
     """
 
     gate: GateOptions = TopKOptions(kind="top_k")
+    training: Training | None = None
 
 
 class RankerConfig(TrainerConfig, DataConfig):
@@ -140,12 +143,13 @@ class RankerConfig(TrainerConfig, DataConfig):
 
     def trainer_config(self, role: Literal["candidate", "baseline"]) -> TrainerConfig:
         """The sections that the trainer reads, for the candidate or for the baseline."""
+        is_baseline = role == "baseline"
         return TrainerConfig(
             features=self.features,
             tasks=self.tasks,
-            gate=self.gate if role == "candidate" else self.baseline.gate,
+            gate=self.baseline.gate if is_baseline else self.gate,
             model=self.model,
-            training=self.training,
+            training=(is_baseline and self.baseline.training) or self.training,
             score=self.score,
         )
 
