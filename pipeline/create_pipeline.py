@@ -14,6 +14,7 @@ from pipeline.components.check_serving import CheckServing
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluate_ranker import EvaluateRanker
 from pipeline.components.log_example_gen import LogExampleGen
+from pipeline.components.package_model import PackageModel
 from pipeline.components.report_gates import ReportGates
 from pipeline.config import RankerConfig
 from pipeline.places import Places
@@ -91,13 +92,18 @@ def create_pipeline(
         ranker=config.model_dump_json(),
         code_version=whole_code,
     )
+
+    # What is pushed: the candidate, and the history that its features start from.
+    package = PackageModel(
+        model=candidate.outputs["model"], ingestion=examples.outputs["ingestion"]
+    )
     check_serving = CheckServing(
-        model=candidate.outputs["model"], examples=examples.outputs["examples"]
+        model=package.outputs["packaged"], examples=examples.outputs["examples"]
     )
 
     # Pushed, all at once, only if blessed by both.
     pusher = Pusher(
-        model=candidate.outputs["model"],
+        model=package.outputs["packaged"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=check_serving.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
@@ -135,6 +141,7 @@ def create_pipeline(
             candidate,
             baseline,
             evaluator,
+            package,
             check_serving,
             pusher,
             report,

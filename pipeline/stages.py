@@ -15,13 +15,16 @@ from transforms.ingest.pipeline import run_ingest
 from transforms.transform_examples import transform_examples
 
 
-def ingest_logs(config: RankerConfig, logs: Path | None, out: Path) -> IngestCounts:
+def ingest_logs(
+    config: RankerConfig, logs: Path | None, out: Path, history: Path | None = None
+) -> IngestCounts:
     """Turns logs into examples.
 
     Args:
         config: the whole YAML.
         logs: folder of the log files; None for the YAML's.
         out: gets Split-train, Split-eval and dead_letters.
+        history: of an earlier ingestion, which history features start from.
 
     Returns:
         The counts.
@@ -30,7 +33,8 @@ def ingest_logs(config: RankerConfig, logs: Path | None, out: Path) -> IngestCou
         DeadLetterRatioError: if too many rows were refused; the dead letters are there.
     """
     folder = find_logs(config, logs)
-    return run_ingest(config.data_config(), str(folder), str(out), make_pipeline)
+    start = str(history) if history else None
+    return run_ingest(config.data_config(), str(folder), str(out), make_pipeline, start)
 
 
 def train_stage(
@@ -70,6 +74,9 @@ def train_stage(
 def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Path) -> int:
     """Scores logs in bulk.
 
+    History features start from what the model knows of its training's end, and roll on
+    through the logs: each impression sees only what came before it.
+
     Args:
         model_dir: a SavedModel or its versions.
         config: the whole YAML.
@@ -79,11 +86,11 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
     Returns:
         The number of rows.
     """
-    from serving.bulk_scoring import latest_version, score_examples
+    from serving.bulk_scoring import history_path, latest_version, score_examples
 
-    latest_version(model_dir)
+    known = history_path(latest_version(model_dir))
     with tempfile.TemporaryDirectory(prefix="gaterank-score-") as folder:
         examples = Path(folder) / "examples"
-        ingest_logs(config, logs, examples)
+        ingest_logs(config, logs, examples, known if known.is_file() else None)
         files = [p for s in SPLITS for p in sorted((examples / f"Split-{s}").glob("*.gz"))]
         return score_examples(model_dir, config.data_config(), files, out)

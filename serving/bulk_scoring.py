@@ -12,6 +12,7 @@ import tensorflow as tf
 from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.examples import KEYS, TIMESTAMP, label_name, prediction_name, weight_name
+from transforms.ingest.history.state import HISTORY_FILE
 
 _BATCH_SIZE = 4096
 SCORE = "score"
@@ -52,6 +53,16 @@ def latest_version(model_dir: Path) -> Path:
     if not complete:
         raise InputError(f"{model_dir}: must hold a SavedModel or numbered versions of one")
     return max(complete, key=lambda path: int(path.name))
+
+
+def history_path(model: Path) -> Path:
+    """Where a SavedModel keeps what was known of users and items when its training ended.
+
+    Example:
+        >>> history_path(Path("served/1")).as_posix()
+        'served/1/assets.extra/history.parquet'
+    """
+    return model / "assets.extra" / HISTORY_FILE
 
 
 def read_examples(files: Sequence[Path], batch_size: int = _BATCH_SIZE) -> Iterator[tf.Tensor]:

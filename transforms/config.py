@@ -1,11 +1,15 @@
 """The part of the YAML that floor 1 reads: logs, features and tasks, checked together."""
 
-from collections.abc import Iterable
-
 from pydantic import model_validator
 
-from transforms.examples import KEYS, POSITION
-from transforms.features import Features, column_of
+from transforms.examples import POSITION, REQUEST_ID, TIMESTAMP
+from transforms.features import (
+    CategoricalFeature,
+    Features,
+    HistoryFeature,
+    NumericFeature,
+    column_of,
+)
 from transforms.logs import Logs
 from transforms.section import Section
 from transforms.tasks import Tasks
@@ -42,17 +46,34 @@ class DataConfig(Section):
         known_after = KNOWN_AFTER[self.logs.adapter] | set(self.logs.known_after)
         known_after |= set(self.events)
         for name, feature in self.features.items():
-            column = column_of(name, feature)
-            if column in known_after:
+            is_history = isinstance(feature, HistoryFeature)
+            place, setting = f"features.{name}", "by" if is_history else "column"
+            for column in feature.key if is_history else (column_of(name, feature),):
+                if column in known_after:
+                    raise ValueError(
+                        f"{place}: a feature must be known before the impression. "
+                        f"Received: {setting}={column!r}, which is known only after it"
+                    )
+                if column in (REQUEST_ID, TIMESTAMP):
+                    raise ValueError(
+                        f"{place}: `{column}` names an impression and cannot be an input"
+                    )
+            if is_history and feature.task is not None and feature.task not in self.tasks:
                 raise ValueError(
-                    f"features.{name}: a feature must be known before the impression. "
-                    f"Received: column={column!r}, which is known only after it"
-                )
-            if column in (*KEYS[:1], KEYS[3]):
-                raise ValueError(
-                    f"features.{name}: `{column}` names an impression and cannot be an input"
+                    f"{place}: `task` must name a task. Received: {feature.task!r}, tasks are "
+                    f"{sorted(self.tasks)}"
                 )
         return self
+
+    @property
+    def column_features(self) -> dict[str, NumericFeature | CategoricalFeature]:
+        """The features that columns of the impressions hold."""
+        return {n: f for n, f in self.features.items() if not isinstance(f, HistoryFeature)}
+
+    @property
+    def history_features(self) -> dict[str, HistoryFeature]:
+        """The features that ingestion makes of earlier impressions."""
+        return {n: f for n, f in self.features.items() if isinstance(f, HistoryFeature)}
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -71,8 +92,8 @@ class DataConfig(Section):
 
     def columns_of(self, owner: str) -> dict[str, str]:
         """Feature -> column of the features that belong to `user`, `item` or `context`."""
-        features: Iterable[str] = (n for n, f in self.features.items() if f.of == owner)
-        return {name: column_of(name, self.features[name]) for name in features}
+        features = self.column_features.items()
+        return {name: column_of(name, f) for name, f in features if f.of == owner}
 
     @property
     def has_position(self) -> bool:

@@ -4,9 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from transforms.examples import ITEM_ID
 from transforms.section import Name, Section
 
 Owner = Literal["user", "item", "context"]
+NumberTransform = Literal["identity", "log1p", "z_score", "log_z_score", "logit_z_score", "buckets"]
+Statistic = Literal["mean", "count", "hours_since"]
 
 
 class FeatureBase(Section):
@@ -15,29 +18,38 @@ class FeatureBase(Section):
     Attributes:
         of: whose property it is. `user` and `context` values are sent once a ranking
             request, `item` values once a candidate.
-        column: the column of the impressions that holds it; by default the feature's name.
         min_presence: share of impressions in [0, 1] that must have a value; fewer is an
             anomaly and stops the run.
     """
 
     of: Owner
-    column: Name | None = None
     min_presence: float = Field(0.0, ge=0.0, le=1.0)
 
 
-class NumericFeature(FeatureBase):
+class ColumnFeature(FeatureBase):
+    """A feature that a column of the impressions holds.
+
+    Attributes:
+        column: the column; by default the feature's name.
+    """
+
+    column: Name | None = None
+
+
+class NumberFeature(FeatureBase):
     """A number. A missing or NaN value becomes the mean (0 after z-scoring) or bucket 0.
 
     Attributes:
         transform: `identity` x; `log1p` sign(x) log(1 + |x|); `z_score` (x - mean) / std;
-            `log_z_score` the z-score of the log; `buckets` quantile buckets, embedded.
+            `log_z_score` the z-score of the log; `logit_z_score` the z-score of a rate's
+            logit log(x / (1 - x)), x cut to [0.0001, 0.9999]; `buckets` quantile buckets,
+            embedded.
         num_buckets: how many quantile buckets (`buckets` only).
         embedding_dim: width of a bucket's embedding; by default `model.embedding_dim`.
         missing_indicator: adds an input that is 1 where the value is missing.
     """
 
-    kind: Literal["numeric"]
-    transform: Literal["identity", "log1p", "z_score", "log_z_score", "buckets"] = "z_score"
+    transform: NumberTransform = "z_score"
     num_buckets: int = Field(16, ge=2, le=1024)
     embedding_dim: int | None = Field(None, ge=1, le=1024)
     missing_indicator: bool = False
@@ -48,7 +60,54 @@ class NumericFeature(FeatureBase):
         return self.transform == "buckets"
 
 
-class CategoricalFeature(FeatureBase):
+class NumericFeature(ColumnFeature, NumberFeature):
+    """A number that the impressions hold."""
+
+    kind: Literal["numeric"]
+
+
+class HistoryFeature(NumberFeature):
+    """A number that ingestion makes of the earlier impressions of a key: see `ingest.history`.
+
+    It says what was known strictly before the impression, so nothing of its future and
+    nothing of its own request enters. Absent where there is no history, or a column of the
+    key is missing.
+
+    Attributes:
+        by: the key: one column of the impressions or several, such as `user_id`, `item_id`
+            or `[user_id, tab]`.
+        statistic: `mean` of the task's labels (transformed), smoothed with the mean over
+            all impressions; `count` of the key's impressions; `hours_since` the last one.
+        task: whose labels (`mean` only).
+        smoothing: k, as so many impressions the mean over all counts (`mean` only).
+    """
+
+    kind: Literal["history"]
+    by: Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)]
+    statistic: Statistic
+    task: Name | None = None
+    smoothing: float = Field(10.0, ge=0.0, le=1e9)
+
+    @model_validator(mode="after")
+    def _fits_statistic(self) -> "HistoryFeature":
+        if (self.statistic == "mean") != (self.task is not None):
+            rule = "needs" if self.statistic == "mean" else "takes no"
+            raise ValueError(
+                f"`statistic: {self.statistic}` {rule} `task`. Received: task={self.task!r}"
+            )
+        if len(set(self.key)) < len(self.key):
+            raise ValueError(f"`by` must name a column once. Received: by={list(self.key)}")
+        if ITEM_ID in self.key and self.of != "item":
+            raise ValueError(f"the history of an item is `of: item`. Received: of={self.of}")
+        return self
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of the key."""
+        return (self.by,) if isinstance(self.by, str) else self.by
+
+
+class CategoricalFeature(ColumnFeature):
     """A word or a set of words, mapped to ids through a vocabulary or a hash.
 
     Id 0 means missing, ids from 1 are the words by falling frequency, the last
@@ -92,11 +151,13 @@ class CategoricalFeature(FeatureBase):
         return True
 
 
-Feature = Annotated[NumericFeature | CategoricalFeature, Field(discriminator="kind")]
+Feature = Annotated[
+    NumericFeature | HistoryFeature | CategoricalFeature, Field(discriminator="kind")
+]
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=2000)]
 
 
-def column_of(name: str, feature: Feature) -> str:
+def column_of(name: str, feature: ColumnFeature) -> str:
     """The impressions' column that holds the feature.
 
     Example:

@@ -11,9 +11,10 @@ import tensorflow_transform as tft
 
 from transforms.config import DataConfig
 from transforms.examples import POSITION, label_name, weight_name
-from transforms.features import CategoricalFeature, Feature, NumericFeature
+from transforms.features import CategoricalFeature, Feature, NumberFeature
 
 _MAX_Z_SCORE = 10.0
+_MIN_RATE = 1e-4
 
 FIRST_WORD_ID = 1
 """Ids below this one mean missing or padding."""
@@ -69,11 +70,14 @@ def transform_feature(name: str, feature: Feature, value: Any) -> dict[str, tf.T
     return outputs
 
 
-def _to_number(name: str, feature: NumericFeature, value: tf.Tensor) -> tf.Tensor:
+def _to_number(name: str, feature: NumberFeature, value: tf.Tensor) -> tf.Tensor:
     known = tf.math.is_finite(value)
     number = tf.where(known, value, tf.zeros_like(value))
     if feature.transform in ("log1p", "log_z_score"):
         number = tf.sign(number) * tf.math.log1p(tf.abs(number))
+    if feature.transform == "logit_z_score":
+        rate = tf.clip_by_value(number, _MIN_RATE, 1.0 - _MIN_RATE)
+        number = tf.math.log(rate) - tf.math.log1p(-rate)
     # Analyzers read the known values only: a missing number must not move the mean.
     if feature.transform == "buckets":
         boundaries = tft.quantiles(
@@ -81,7 +85,7 @@ def _to_number(name: str, feature: NumericFeature, value: tf.Tensor) -> tf.Tenso
         )
         bucket = tft.apply_buckets(number, boundaries) + FIRST_WORD_ID
         return tf.where(known, bucket, tf.zeros_like(bucket))
-    if feature.transform in ("z_score", "log_z_score"):
+    if feature.transform in ("z_score", "log_z_score", "logit_z_score"):
         seen = tf.boolean_mask(number, known)
         mean, variance = tft.mean(seen, name=f"{name}_mean"), tft.var(seen, name=f"{name}_var")
         number = tf.math.divide_no_nan(number - mean, tf.sqrt(variance))
@@ -126,7 +130,7 @@ def num_ids(feature: Feature, name: str, transform: tft.TFTransformOutput) -> in
         name: its name.
         transform: the analysed transform graph.
     """
-    if isinstance(feature, NumericFeature):
+    if isinstance(feature, NumberFeature):
         return feature.num_buckets + FIRST_WORD_ID
     if feature.hash_buckets is not None:
         return feature.hash_buckets + FIRST_WORD_ID

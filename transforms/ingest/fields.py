@@ -17,7 +17,7 @@ from transforms.examples import (
     label_name,
     weight_name,
 )
-from transforms.features import CategoricalFeature, Feature, column_of
+from transforms.features import CategoricalFeature, ColumnFeature, Feature, column_of
 from transforms.ingest.casts import Cast, flags
 from transforms.ingest.number_casts import NumberCast, PositionCast, ValueCast
 from transforms.ingest.reasons import Reason
@@ -57,6 +57,11 @@ def feature_column(name: str) -> str:
     return f"feature_{name}"
 
 
+def key_column(column: str) -> str:
+    """The column of the checked rows that holds a column of a history's key."""
+    return column if column in (USER_ID, ITEM_ID) else f"key_{column}"
+
+
 def mask_column(task: str) -> str:
     """The column of the checked rows that says whether a task's label exists."""
     return f"mask_{task}"
@@ -87,8 +92,10 @@ def impression_fields(config: DataConfig, unit: Unit, events: Iterable[str]) -> 
     ]
     for name, feature in config.features.items():
         _check_name(name, feature, config)
+    for name, feature in config.column_features.items():
         cast, column = _feature_cast(feature), column_of(name, feature)
         fields.append(Field(feature_column(name), column, cast, f"features.{name}"))
+    fields += _key_fields(config)
     for name, task in config.tasks.items():
         if task.mask and task.mask.column:
             cast, column = IsInCast(task.mask.is_in), task.mask.column
@@ -148,6 +155,19 @@ def _refuse_negative(
     refusals.refuse(bad, Reason.NEGATIVE_VALUE, rule, values)
 
 
+def _key_fields(config: DataConfig) -> list[Field]:
+    """The columns by which histories are kept, each once, without those that are keys."""
+    users: dict[str, str] = {}
+    for name, feature in config.history_features.items():
+        for column in feature.key:
+            users.setdefault(column, f"features.{name}")
+    return [
+        Field(key_column(column), column, WordCast(), use)
+        for column, use in users.items()
+        if column not in (USER_ID, ITEM_ID)
+    ]
+
+
 def _feature_cast(feature: Feature) -> Cast:
     if not isinstance(feature, CategoricalFeature):
         return NumberCast()
@@ -157,7 +177,8 @@ def _feature_cast(feature: Feature) -> Cast:
 def _check_name(name: str, feature: Feature, config: DataConfig) -> None:
     labels = {make(task) for task in config.tasks for make in (label_name, weight_name)}
     keys = {REQUEST_ID, USER_ID, ITEM_ID, TIMESTAMP, POSITION}
-    is_key = name in keys and column_of(name, feature) != name
+    held = column_of(name, feature) if isinstance(feature, ColumnFeature) else None
+    is_key = name in keys and held != name
     if is_key or name in labels:
         raise ConfigError(
             f"features.{name}: the name is taken in an example by "

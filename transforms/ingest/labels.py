@@ -121,6 +121,28 @@ def make_labels(
     return Labels(label.astype(np.float32), exists.astype(np.float32))
 
 
+def known_after(task_name: str, size: int, feedback: Feedback, config: DataConfig) -> Ints:
+    """How long after the impression its label is known, in milliseconds, int64 [n].
+
+    That is when the last event came that had a part in the label or its mask; at once where
+    there was none.
+
+    Args:
+        task_name: the task.
+        size: n, how many impressions there are.
+        feedback: not earlier than its impression, [m].
+        config: the tasks.
+    """
+    task = config.tasks[task_name]
+    mask = task.mask.event if task.mask else None
+    places = [config.events.index(event) for event in (task.label.event, mask) if event]
+    inside = feedback.delay <= _window(task.label)
+    rows = feedback.of(inside & np.isin(feedback.event, places))
+    result = np.zeros(size, dtype=np.int64)
+    np.maximum.at(result, rows.owner, rows.delay)
+    return result
+
+
 def _aggregate(rows: Feedback, label: Label, size: int) -> tuple[Floats, Flags]:
     counts = np.bincount(rows.owner, minlength=size)
     result: Floats = np.zeros(size)

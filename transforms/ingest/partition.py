@@ -14,16 +14,35 @@ from transforms.ingest.dead_letters import refuse_rows
 from transforms.ingest.examples_coder import encode_examples
 from transforms.ingest.fields import EVENT, ROW, SOURCE, feature_column
 from transforms.ingest.join import Joined, join
-from transforms.ingest.labels import Attribution, Labels, attribute, make_labels
+from transforms.ingest.labels import Attribution, Feedback, Labels, attribute, make_labels
 from transforms.ingest.plan import IngestPlan
 from transforms.ingest.reasons import Reason
-from transforms.ingest.rows import Flags
 from transforms.ingest.splits import flag_eval
 from transforms.ingest.tally import Tally
 from transforms.section import format_duration
 
 _MAX_ROWS = 1 << 14
 _BATCH_BYTES = 64 << 20
+
+
+class Labelled(NamedTuple):
+    """A partition after the join.
+
+    Attributes:
+        examples: their columns without history, by rising (timestamp, request, item).
+        labels: of each task.
+        joined: impressions in the order of the examples.
+        feedback: what may count.
+        dead_letters: of the join.
+        tally: of what the join decides.
+    """
+
+    examples: pa.RecordBatch
+    labels: dict[str, Labels]
+    joined: Joined
+    feedback: Feedback
+    dead_letters: list[pa.RecordBatch]
+    tally: Tally
 
 
 class Processed(NamedTuple):
@@ -55,6 +74,15 @@ def process_partition(
             `config.events`.
         eval_from: the first millisecond of the eval split, if the split is by time.
     """
+    labelled = label_partition(plan, impressions, feedback)
+    splits = split_examples(labelled.examples, plan.config, eval_from, labelled.tally)
+    return Processed(splits, labelled.dead_letters, labelled.tally)
+
+
+def label_partition(
+    plan: IngestPlan, impressions: pa.RecordBatch, feedback: pa.RecordBatch
+) -> Labelled:
+    """Joins and labels a partition; see `process_partition`."""
     config, tally = plan.config, Tally()
     joined = join(impressions, feedback)
     attribution = attribute(joined.impressions, joined.feedback, joined.owner, config)
@@ -64,12 +92,26 @@ def process_partition(
         task: make_labels(task, joined.impressions, attribution.feedback, config)
         for task in config.tasks
     }
-    is_eval = flag_eval(joined.impressions, config.logs.split, eval_from)
-    splits = {"train": ~is_eval, "eval": is_eval}
-    _tally_examples(joined.impressions, labels, splits, config, tally)
-    columns = _example_columns(joined.impressions, labels, config, plan.has_position)
-    examples = pa.record_batch(columns)
-    return Processed({s: examples.filter(pa.array(splits[s])) for s in SPLITS}, dead, tally)
+    tally.span(joined.impressions.column(TIMESTAMP).to_numpy())
+    for feature in config.column_features:
+        missing = joined.impressions.column(feature_column(feature)).null_count
+        tally.add("missing", feature, amount=missing)
+    examples = _make_examples(joined.impressions, labels, config, plan.has_position)
+    return Labelled(examples, labels, joined, attribution.feedback, dead, tally)
+
+
+def split_examples(
+    examples: pa.RecordBatch, config: DataConfig, eval_from: int | None, tally: Tally
+) -> dict[str, pa.RecordBatch]:
+    """Parts the examples of a partition into splits, and counts their labels."""
+    is_eval = flag_eval(examples, config.logs.split, eval_from)
+    flags = {"train": ~is_eval, "eval": is_eval}
+    splits = {split: examples.filter(pa.array(flags[split])) for split in SPLITS}
+    for split, rows in splits.items():
+        tally.add("splits", split, amount=rows.num_rows)
+        for task in config.tasks:
+            _tally_labels(rows, task, split, tally)
+    return splits
 
 
 def encode_batches(examples: pa.RecordBatch) -> Iterator[pa.Array]:
@@ -114,18 +156,18 @@ def _with_event_names(feedback: pa.RecordBatch, config: DataConfig) -> pa.Record
     return feedback.set_column(feedback.schema.get_field_index(EVENT), EVENT, names)
 
 
-def _example_columns(
+def _make_examples(
     impressions: pa.RecordBatch, labels: dict[str, Labels], config: DataConfig, position: bool
-) -> dict[str, pa.Array]:
+) -> pa.RecordBatch:
     columns = {key: impressions.column(key) for key in KEYS}
     if position:
         columns[POSITION] = impressions.column(POSITION)
-    for feature in config.features:
+    for feature in config.column_features:
         columns.setdefault(feature, impressions.column(feature_column(feature)))
     for task, made in labels.items():
         columns[label_name(task)] = pa.array(made.label)
         columns[weight_name(task)] = pa.array(made.weight)
-    return columns
+    return pa.record_batch(columns)
 
 
 def _tally_join(joined: Joined, attribution: Attribution, tally: Tally) -> None:
@@ -137,21 +179,10 @@ def _tally_join(joined: Joined, attribution: Attribution, tally: Tally) -> None:
     tally.add("feedback", "outside_window", amount=len(attribution.is_used) - used)
 
 
-def _tally_examples(
-    impressions: pa.RecordBatch,
-    labels: dict[str, Labels],
-    splits: dict[str, Flags],
-    config: DataConfig,
-    tally: Tally,
-) -> None:
-    tally.span(impressions.column(TIMESTAMP).to_numpy())
-    for feature in config.features:
-        tally.add("missing", feature, amount=impressions.column(feature_column(feature)).null_count)
-    for split, flags in splits.items():
-        tally.add("splits", split, amount=int(flags.sum()))
-        for task, made in labels.items():
-            label = made.label[flags & (made.weight > 0)]
-            total = Fraction(float(label.sum(dtype=np.float64)))
-            tally.add("labels", task, split, "examples", amount=len(label))
-            tally.add("labels", task, split, "positives", amount=int((label > 0).sum()))
-            tally.add("labels", task, split, "sum", amount=total)
+def _tally_labels(rows: pa.RecordBatch, task: str, split: str, tally: Tally) -> None:
+    label, weight = (rows.column(f(task)).to_numpy() for f in (label_name, weight_name))
+    label = label[weight > 0]
+    total = Fraction(float(label.sum(dtype=np.float64)))
+    tally.add("labels", task, split, "examples", amount=len(label))
+    tally.add("labels", task, split, "positives", amount=int((label > 0).sum()))
+    tally.add("labels", task, split, "sum", amount=total)

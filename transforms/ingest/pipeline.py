@@ -26,7 +26,11 @@ _DEAD_LETTERS = "dead_letters"
 
 
 def build_ingest(
-    pipeline: beam.Pipeline, config: DataConfig, logs: str, outputs: IngestOutputs
+    pipeline: beam.Pipeline,
+    config: DataConfig,
+    logs: str,
+    outputs: IngestOutputs,
+    history: str | None = None,
 ) -> PCollection[Any]:
     """Adds ingestion to a Beam pipeline.
 
@@ -38,6 +42,8 @@ def build_ingest(
         config: logs, features and tasks.
         logs: the folder of the logs.
         outputs: the folders to fill.
+        history: the `history.parquet` of an earlier ingestion, which history features of
+            later impressions start from.
 
     Returns:
         One `IngestCounts`.
@@ -45,7 +51,7 @@ def build_ingest(
     Raises:
         InputError: before anything runs, if the logs cannot be ingested by this config.
     """
-    plan = make_plan(config, logs)
+    plan = make_plan(config, logs, history)
     read = pipeline | "ReadLogs" >> ReadLogs(plan)
     written = read | "WriteExamples" >> WriteExamples(plan, outputs)
     tallies = (read.tallies, written)
@@ -66,6 +72,7 @@ def run_ingest(
     logs: str,
     out_dir: str,
     make_pipeline: Callable[[], beam.Pipeline] = make_local_pipeline,
+    history: str | None = None,
 ) -> IngestCounts:
     """Ingests a folder of logs into a local folder.
 
@@ -78,6 +85,7 @@ def run_ingest(
         logs: the folder of the logs.
         out_dir: the folder to make.
         make_pipeline: gives the pipeline to run.
+        history: see `build_ingest`.
 
     Raises:
         InputError: if logs, config or `out_dir` cannot be used.
@@ -90,7 +98,7 @@ def run_ingest(
     splits = [partial / "Split-train", partial / "Split-eval"]
     outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / _DEAD_LETTERS))
     with make_pipeline() as pipeline:
-        build_ingest(pipeline, config, logs, outputs)
+        build_ingest(pipeline, config, logs, outputs, history)
     counts = read_counts(outputs.dead_letters)
     try:
         check_counts(counts, config)

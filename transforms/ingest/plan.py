@@ -25,6 +25,8 @@ from transforms.ingest.fields import (
     feedback_fields,
     impression_fields,
 )
+from transforms.ingest.history.keys import KeySet, key_sets
+from transforms.ingest.history.state import HistoryFile, open_history
 from transforms.ingest.parquet_files import open_parquet
 
 _THREADS = 16
@@ -59,12 +61,14 @@ class IngestPlan(NamedTuple):
         adapter: of the logs.
         files: sorted by relative path; a file's place is its `source` number.
         fields: role -> what is read from its rows.
+        history: of an earlier ingestion, to start from.
     """
 
     config: DataConfig
     adapter: Adapter
     files: tuple[Inspected, ...]
     fields: dict[Role, Fields]
+    history: HistoryFile | None = None
 
     @property
     def has_position(self) -> bool:
@@ -75,6 +79,16 @@ class IngestPlan(NamedTuple):
     def sources(self) -> tuple[str, ...]:
         """The files' relative paths, by their numbers."""
         return tuple(file.log.relative for file in self.files)
+
+    @property
+    def key_sets(self) -> tuple[KeySet, ...]:
+        """The histories by their keys."""
+        return key_sets(self.config)
+
+    @property
+    def history_tasks(self) -> tuple[str, ...]:
+        """The tasks whose labels some history needs, in alphabetical order."""
+        return tuple(sorted({task for key_set in self.key_sets for task in key_set.tasks}))
 
     def wanted(self, role: Role) -> frozenset[str]:
         """The columns that the fields of a role need."""
@@ -100,8 +114,8 @@ class IngestPlan(NamedTuple):
         return parts
 
 
-def make_plan(config: DataConfig, logs: str) -> IngestPlan:
-    """Looks at a folder of logs.
+def make_plan(config: DataConfig, logs: str, history: str | None = None) -> IngestPlan:
+    """Looks at a folder of logs, and at the history of an earlier ingestion.
 
     Raises:
         InputError: if files are missing or unreadable, or a column that the config names
@@ -115,7 +129,9 @@ def make_plan(config: DataConfig, logs: str) -> IngestPlan:
         "impressions": impression_fields(config, adapter.unit, adapter.events),
         "feedback": feedback_fields(adapter.unit),
     }
-    plan = IngestPlan(config, adapter, files, fields)
+    sets = key_sets(config)
+    start = open_history(history, sets) if history is not None and sets else None
+    plan = IngestPlan(config, adapter, files, fields, start)
     _check_columns(plan)
     _check_feedback(plan, logs)
     return plan

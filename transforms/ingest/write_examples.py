@@ -4,24 +4,30 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
-from apache_beam.pvalue import AsSingleton, PCollection
+import pyarrow as pa
+from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from transforms.examples import SPLITS
 from transforms.ingest.dead_letters import dead_letters_path, write_dead_letters
-from transforms.ingest.partition import encode_batches, process_partition
+from transforms.ingest.find_eval_start import FindEvalStartFn
+from transforms.ingest.history.messages import add_history, key_messages, label_totals
+from transforms.ingest.history.steps import KEY_ROWS, TOTALS, MakeHistories, Told
+from transforms.ingest.partition import (
+    Labelled,
+    encode_batches,
+    label_partition,
+    split_examples,
+)
 from transforms.ingest.plan import IngestPlan
 from transforms.ingest.read_logs import DEAD_LETTERS, FEEDBACK, IMPRESSIONS, Read
 from transforms.ingest.rows import DEAD_LETTERS as DEAD_LETTERS_SCHEMA
-from transforms.ingest.shuffle import unpack
-from transforms.ingest.splits import Times
+from transforms.ingest.shuffle import pack, unpack
 from transforms.ingest.tally import Tally
 from transforms.ingest.tfrecord import shard_path, write_records
 from transforms.ingest.write_counts import count_in_beam
-from transforms.logs import Split
 
-_PARTITIONS = "partitions"
+_PARTITIONS, _EXAMPLES, _HISTORIES, _TALLIES = "partitions", "examples", "histories", "tallies"
 
 
 class IngestOutputs(NamedTuple):
@@ -41,7 +47,8 @@ class IngestOutputs(NamedTuple):
 class WriteExamples(beam.PTransform[Any, Any]):
     """Writes the shards of all splits and the dead letters; gives the tallies.
 
-    Every partition writes one file in each folder, if need be one without rows.
+    Every partition writes one file in each folder, if need be one without rows. Only with
+    history features do labelled rows make the detour by the partitions of their keys.
 
     Args:
         plan: of the ingestion.
@@ -70,61 +77,102 @@ class WriteExamples(beam.PTransform[Any, Any]):
                 FindEvalStartFn(logs.split)
             )
             eval_from = AsSingleton(first)
+        grouped = rows | "GroupByPartition" >> beam.CoGroupByKey()
+        if self._plan.key_sets:
+            return self._with_history(grouped, eval_from)
         write = WritePartitionFn(self._plan, self._outputs)
-        tallies: PCollection[Any] = (
-            rows
-            | "GroupByPartition" >> beam.CoGroupByKey()
-            | "WritePartitions" >> beam.ParDo(write, eval_from)
+        tallies: PCollection[Any] = grouped | "WritePartitions" >> beam.ParDo(write, eval_from)
+        return tallies
+
+    def _with_history(self, grouped: PCollection[Any], eval_from: Any) -> PCollection[Any]:
+        label = LabelPartitionFn(self._plan, self._outputs)
+        labelled = grouped | "LabelPartitions" >> beam.ParDo(label).with_outputs(
+            KEY_ROWS, TOTALS, _TALLIES, main=_EXAMPLES
         )
+        histories = Told(labelled[KEY_ROWS], labelled[TOTALS]) | "MakeHistories" >> MakeHistories(
+            self._plan, self._outputs.dead_letters
+        )
+        write = WriteWithHistoryFn(self._plan, self._outputs)
+        written = (
+            {_EXAMPLES: labelled[_EXAMPLES], _HISTORIES: histories}
+            | "GroupHistories" >> beam.CoGroupByKey()
+            | "WriteWithHistories" >> beam.ParDo(write, eval_from)
+        )
+        tallies: PCollection[Any] = (labelled[_TALLIES], written) | "Tallies" >> beam.Flatten()
         return tallies
 
 
-class WritePartitionFn(beam.DoFn):
-    """Joins, labels, splits, encodes and writes one partition."""
+class _WriterFn(beam.DoFn):
+    """What writes the shards of one partition."""
 
     def __init__(self, plan: IngestPlan, outputs: IngestOutputs) -> None:
         self._plan = plan
         self._outputs = outputs
 
+    def _label(self, messages: dict[str, Iterable[bytes]]) -> Labelled:
+        return label_partition(
+            self._plan,
+            unpack(messages[IMPRESSIONS], self._plan.schema("impressions")),
+            unpack(messages[FEEDBACK], self._plan.schema("feedback")),
+        )
+
+    def _write_dead_letters(
+        self, partition: int, messages: Iterable[bytes], found: list[pa.RecordBatch]
+    ) -> None:
+        shards = self._plan.config.logs.partitions
+        path = dead_letters_path(self._outputs.dead_letters, partition, shards)
+        write_dead_letters(path, [unpack(messages, DEAD_LETTERS_SCHEMA), *found])
+
+    def _write_examples(
+        self, partition: int, examples: pa.RecordBatch, eval_from: int | None, tally: Tally
+    ) -> None:
+        shards = self._plan.config.logs.partitions
+        splits = split_examples(examples, self._plan.config, eval_from, tally)
+        for split, folder in zip(SPLITS, (self._outputs.train, self._outputs.eval), strict=True):
+            write_records(shard_path(folder, partition, shards), encode_batches(splits[split]))
+
+
+class WritePartitionFn(_WriterFn):
+    """Joins, labels, splits, encodes and writes one partition."""
+
     def process(
         self, element: tuple[int, dict[str, Iterable[bytes]]], eval_from: int | None
     ) -> Iterator[Tally]:
         partition, messages = element
-        shards = self._plan.config.logs.partitions
-        processed = process_partition(
-            self._plan,
-            unpack(messages[IMPRESSIONS], self._plan.schema("impressions")),
-            unpack(messages[FEEDBACK], self._plan.schema("feedback")),
-            eval_from,
-        )
-        for split, folder in zip(SPLITS, (self._outputs.train, self._outputs.eval), strict=True):
-            path = shard_path(folder, partition, shards)
-            write_records(path, encode_batches(processed.examples[split]))
-        letters = unpack(messages[DEAD_LETTERS], DEAD_LETTERS_SCHEMA)
-        path = dead_letters_path(self._outputs.dead_letters, partition, shards)
-        write_dead_letters(path, [letters, *processed.dead_letters])
-        count_in_beam(processed.tally)
-        yield processed.tally
+        labelled = self._label(messages)
+        self._write_examples(partition, labelled.examples, eval_from, labelled.tally)
+        self._write_dead_letters(partition, messages[DEAD_LETTERS], labelled.dead_letters)
+        count_in_beam(labelled.tally)
+        yield labelled.tally
 
 
-class FindEvalStartFn(beam.CombineFn):
-    """Adds up histograms of the times read and finds the first millisecond of the eval split."""
+class LabelPartitionFn(_WriterFn):
+    """Joins and labels one partition, writes its dead letters, and tells its keys."""
 
-    def __init__(self, split: Split) -> None:
-        super().__init__()
-        self._split = split
+    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
+        partition, messages = element
+        labelled = self._label(messages)
+        self._write_dead_letters(partition, messages[DEAD_LETTERS], labelled.dead_letters)
+        yield partition, pack(labelled.examples)
+        yield TaggedOutput(TOTALS, label_totals(self._plan, labelled))
+        for message in key_messages(self._plan, partition, labelled):
+            yield TaggedOutput(KEY_ROWS, message)
+        count_in_beam(labelled.tally)
+        yield TaggedOutput(_TALLIES, labelled.tally)
 
-    def create_accumulator(self) -> Times:
-        return Times.of(np.array([], np.int64))
 
-    def add_input(self, accumulator: Times, times: Times) -> Times:
-        return accumulator.plus(times)
+class WriteWithHistoryFn(_WriterFn):
+    """Adds the history to the examples of one partition, splits, encodes and writes them."""
 
-    def merge_accumulators(self, accumulators: Iterable[Times]) -> Times:
-        merged = self.create_accumulator()
-        for accumulator in accumulators:
-            merged = merged.plus(accumulator)
-        return merged
-
-    def extract_output(self, accumulator: Times) -> int:
-        return accumulator.eval_from(self._split)
+    def process(
+        self, element: tuple[int, dict[str, Iterable[Any]]], eval_from: int | None
+    ) -> Iterator[Tally]:
+        partition, messages = element
+        (message,), tally = messages[_EXAMPLES], Tally()
+        (examples,) = pa.ipc.open_stream(message)
+        examples = add_history(self._plan, examples, messages[_HISTORIES])
+        for feature in self._plan.config.history_features:
+            tally.add("missing", feature, amount=examples.column(feature).null_count)
+        self._write_examples(partition, examples, eval_from, tally)
+        count_in_beam(tally)
+        yield tally

@@ -1,0 +1,105 @@
+"""The keys by which histories are kept, and what each impression tells its keys."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.config import DataConfig
+from transforms.examples import TIMESTAMP, label_name
+from transforms.features import HistoryFeature
+from transforms.ingest.fields import key_column
+from transforms.ingest.hashing import hash_text
+from transforms.ingest.labels import Feedback, Labels, known_after
+
+KEY, SHARD, PLACE = "key", "shard", "place"
+_SALT = "history:"
+_SEPARATOR = "\x1f"
+
+
+class KeySet(NamedTuple):
+    """The histories that are kept by the same columns.
+
+    Attributes:
+        by: the columns of the key.
+        features: those histories.
+    """
+
+    by: tuple[str, ...]
+    features: dict[str, HistoryFeature]
+
+    @property
+    def name(self) -> str:
+        """Of the key, in the file of the history."""
+        return ",".join(self.by)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks whose labels are needed, in alphabetical order."""
+        return tuple(sorted({f.task for f in self.features.values() if f.task is not None}))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """What an impression tells its key.
+
+        `key` is the hash, `shard` and `place` where the impression is, `time` in
+        milliseconds; a task's label is null where it is masked, and known so many
+        milliseconds after the impression.
+        """
+        labels = [(label_name(task), pa.float32()) for task in self.tasks]
+        known = [(known_name(task), pa.int64()) for task in self.tasks]
+        row = [(KEY, pa.uint64()), (SHARD, pa.int32()), (PLACE, pa.int64())]
+        return pa.schema([*row, (TIMESTAMP, pa.int64()), *labels, *known])
+
+
+def known_name(task: str) -> str:
+    """The column that says how long after the impression the task's label was known."""
+    return f"known_{task}"
+
+
+def key_sets(config: DataConfig) -> tuple[KeySet, ...]:
+    """The histories by their keys, in the order of the YAML."""
+    found: dict[tuple[str, ...], dict[str, HistoryFeature]] = {}
+    for name, feature in config.history_features.items():
+        found.setdefault(feature.key, {})[name] = feature
+    return tuple(KeySet(by, features) for by, features in found.items())
+
+
+def make_key_rows(
+    key_set: KeySet,
+    shard: int,
+    impressions: pa.RecordBatch,
+    labels: dict[str, Labels],
+    feedback: Feedback,
+    config: DataConfig,
+) -> pa.RecordBatch:
+    """What the impressions of a partition tell their keys.
+
+    Args:
+        key_set: the keys.
+        shard: the partition.
+        impressions: [n], in the order of the examples.
+        labels: of each task.
+        feedback: of the partition.
+        config: the tasks.
+
+    Returns:
+        One row an impression whose key is complete; see `KeySet.schema`.
+    """
+    texts = [impressions.column(key_column(column)) for column in key_set.by]
+    # Null where one of the columns is missing.
+    text = pc.binary_join_element_wise(*texts, _SEPARATOR)
+    places = np.flatnonzero(text.is_valid().to_numpy(zero_copy_only=False))
+    columns = {
+        KEY: pa.array(hash_text(text.take(pa.array(places)), f"{_SALT}{key_set.name}:")),
+        SHARD: pa.repeat(pa.scalar(shard, pa.int32()), len(places)),
+        PLACE: pa.array(places),
+        TIMESTAMP: impressions.column(TIMESTAMP).take(pa.array(places)),
+    }
+    for task in key_set.tasks:
+        label, weight = (values[places] for values in labels[task])
+        delay = known_after(task, impressions.num_rows, feedback, config)
+        columns[label_name(task)] = pa.array(label, mask=weight == 0)
+        columns[known_name(task)] = pa.array(delay[places])
+    return pa.record_batch([columns[name] for name in key_set.schema.names], schema=key_set.schema)
