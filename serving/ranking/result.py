@@ -97,7 +97,7 @@ def sort_candidates(
                 f"output `{name}` must have one value a candidate. "
                 f"Received: shape {array.shape}, {len(item_ids)} candidates"
             )
-    order = np.argsort(-arrays[SCORE], kind="quicksort")
+    order = np.argsort(-arrays[SCORE], kind="stable")
     scores = arrays.pop(SCORE)[order]
     predictions = {task: values[order] for task, values in sorted(arrays.items())}
     return RankedCandidates(tuple(item_ids[i] for i in order), scores, predictions)

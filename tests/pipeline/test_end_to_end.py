@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli.main import cli
 from pipeline.cli.demo import sample_request
+from pipeline.cli.main import cli
 from pipeline.local_runner import run_local
 from pipeline.workspace import Run, Workspace
 from tests.pipeline.tiny import IMPRESSIONS, write_tiny
@@ -161,7 +161,7 @@ def test_too_many_dead_letters_stop_the_run_and_are_kept(folder):
 
 
 def test_an_anomaly_stops_the_run_with_its_text(folder, logs):
-    path, config = write_tiny(folder)
+    _, config = write_tiny(folder)
     features = {
         name: feature.model_copy(update={"min_presence": 1.0})
         for name, feature in config.features.items()
