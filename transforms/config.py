@@ -1,5 +1,7 @@
 """The part of the YAML that floor 1 reads: logs, features and tasks, checked together."""
 
+from collections.abc import Set
+
 from pydantic import model_validator
 
 from transforms.examples import POSITION, REQUEST_ID, TIMESTAMP
@@ -45,23 +47,15 @@ class DataConfig(Section):
     def _no_feature_from_the_future(self) -> "DataConfig":
         known_after = KNOWN_AFTER[self.logs.adapter] | set(self.logs.known_after)
         known_after |= set(self.events)
-        for name, feature in self.features.items():
-            is_history = isinstance(feature, HistoryFeature)
-            place, setting = f"features.{name}", "by" if is_history else "column"
-            for column in feature.key if is_history else (column_of(name, feature),):
-                if column in known_after:
-                    raise ValueError(
-                        f"{place}: a feature must be known before the impression. "
-                        f"Received: {setting}={column!r}, which is known only after it"
-                    )
-                if column in (REQUEST_ID, TIMESTAMP):
-                    raise ValueError(
-                        f"{place}: `{column}` names an impression and cannot be an input"
-                    )
-            if is_history and feature.task is not None and feature.task not in self.tasks:
+        for name, feature in self.column_features.items():
+            _check_column(f"features.{name}", "column", column_of(name, feature), known_after)
+        for name, history in self.history_features.items():
+            for column in history.key:
+                _check_column(f"features.{name}", "by", column, known_after)
+            if history.task is not None and history.task not in self.tasks:
                 raise ValueError(
-                    f"{place}: `task` must name a task. Received: {feature.task!r}, tasks are "
-                    f"{sorted(self.tasks)}"
+                    f"features.{name}: `task` must name a task. Received: {history.task!r}, "
+                    f"tasks are {sorted(self.tasks)}"
                 )
         return self
 
@@ -99,3 +93,14 @@ class DataConfig(Section):
     def has_position(self) -> bool:
         """Whether `position` is an ordinary feature, and not only the position tower's."""
         return POSITION in self.features
+
+
+def _check_column(place: str, setting: str, column: str, known_after: Set[str]) -> None:
+    """Refuses a column that tells of the future, or one that names an impression."""
+    if column in known_after:
+        raise ValueError(
+            f"{place}: a feature must be known before the impression. "
+            f"Received: {setting}={column!r}, which is known only after it"
+        )
+    if column in (REQUEST_ID, TIMESTAMP):
+        raise ValueError(f"{place}: `{column}` names an impression and cannot be an input")

@@ -1,256 +1,150 @@
-"""History features, held against a slow and plain reference, and against planted leaks."""
+"""Histories without Beam, held against a slow and plain reference on random logs."""
 
-import math
-from datetime import timedelta
+from collections import defaultdict
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from history_inputs import (
+    CONFIG,
+    EVENTS,
+    LOGS,
+    ROWS,
+    START,
+    assert_equal,
+    events_of_all_tasks,
+    features_of,
+    histories,
+    make_logs,
+    slow_history,
+)
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_inputs import START, feedback, impression, make_config, write_parquet
-from ingest_runs import ingest, read_examples
+from ingest_inputs import decode, make_config
 
-from transforms.errors import InputError
-from transforms.examples import SPLITS
-from transforms.ingest.pipeline import build_ingest, make_local_pipeline, run_ingest
-from transforms.ingest.write_examples import IngestOutputs
-
-HOUR = 3_600_000
-MASKED = {"aggregation": "last", "transform": "log1p", "window": "2h"}
-TASKS = {
-    "click": {"kind": "classification", "group": "all", "label": {"event": "click"}},
-    "stars": {"kind": "regression", "group": "all", "label": {"event": "stars", **MASKED}},
-}
-KEYS = {"user": "user_id", "item": "item_id", "both": ["user_id", "country"]}
-WINDOWS = {"click": timedelta(days=1), "stars": timedelta(hours=2)}
-
-
-def histories():
-    """A mean of each task, a count and the hours since, by each of the keys."""
-    features = {"age": {"of": "user", "kind": "numeric"}}
-    for name, by in KEYS.items():
-        base = {"kind": "history", "by": by, "of": "item" if name == "item" else "user"}
-        features[f"{name}_count"] = base | {"statistic": "count"}
-        features[f"{name}_gap"] = base | {"statistic": "hours_since"}
-        for task in TASKS:
-            features[f"{name}_{task}"] = base | {"statistic": "mean", "task": task, "smoothing": 3}
-    features["raw"] = base | {"statistic": "mean", "task": "click", "smoothing": 0}
-    return features
+from transforms.adapters.base import LogFile
+from transforms.adapters.canonical import CanonicalLogs
+from transforms.config import DataConfig
+from transforms.errors import ConfigError
+from transforms.ingest.fields import feedback_fields, impression_fields
+from transforms.ingest.history.messages import add_history, key_messages, label_totals
+from transforms.ingest.history.past import state_schema, to_past, to_rows
+from transforms.ingest.history.state import HistoryFile
+from transforms.ingest.history.statistics import Histories
+from transforms.ingest.history.sums import sums_within
+from transforms.ingest.partition import encode_batches, label_partition
+from transforms.ingest.plan import IngestPlan, Inspected
+from transforms.ingest.shuffle import pack, unpack
+from transforms.section import load_section
 
 
-CONFIG = make_config(tasks=TASKS, features=histories(), partitions=3)
-
-# ---------------------------------------------------------------- the reference
-
-
-def slow_label(task, row, events):
-    """(label or None, when it is known), event by event."""
-    window = WINDOWS[task].total_seconds() * 1000
-    mine = [
-        e
-        for e in sorted(events, key=lambda e: (e["timestamp"], e["value"]))
-        if e["request_id"] == row["request_id"]
-        and e["event"] == task
-        and e["timestamp"] - row["timestamp"] <= window
-    ]
-    known = max([row["timestamp"], *(e["timestamp"] for e in mine)])
-    if task == "click":
-        return float(any(e["value"] > 0 for e in mine)), known
-    return (math.log1p(mine[-1]["value"]) if mine else None), known
+def make_plan(until):
+    fields = {"impressions": impression_fields(CONFIG, "ms", ()), "feedback": feedback_fields("ms")}
+    file = Inspected(LogFile("impressions", "a", "a", None), {}, 0)
+    start = HistoryFile("history.parquet", until) if until is not None else None
+    return IngestPlan(CONFIG, CanonicalLogs((), "ms"), (file,), fields, start)
 
 
-def slow_key(name, row):
-    columns = [KEYS[name]] if isinstance(KEYS[name], str) else KEYS[name]
-    values = tuple(row[column] for column in columns)
-    return None if None in values else values
+def to_batch(plan, rows, role):
+    renamed = {"country": "key_country", "age": "feature_age"}
+    rows = [{renamed.get(k, k): v for k, v in row.items()} for row in rows]
+    return pa.RecordBatch.from_pylist(
+        [{**row, "source": 0, "row": n} for n, row in enumerate(rows)], plan.schema(role)
+    )
 
 
-def slow_history(shown, events):
-    """Request -> feature -> value, each impression against each other one."""
-    told = {task: [slow_label(task, row, events) for row in shown] for task in TASKS}
-    return {row["request_id"]: slow_features(row, shown, told) for row in shown}
+def make_history(shown, events, state=None, totals=None, until=None):
+    """(request -> features, state, totals), by one partition of requests and three of keys."""
+    plan, state = make_plan(until), state or {}
+    events = [{**row, "event": CONFIG.events.index(row["event"])} for row in events]
+    ids = {row["request_id"] for row in shown}
+    events = [row for row in events if row["request_id"] in ids]
+    labelled = label_partition(
+        plan, to_batch(plan, shown, "impressions"), to_batch(plan, events, "feedback")
+    )
+    totals = label_totals(plan, labelled).merge([totals] if totals else [])
+    groups = defaultdict(list)
+    for group, message in key_messages(plan, 0, labelled):
+        groups[group].append(message)
+    messages = []
+    for number, partition in sorted(groups.keys() | state.keys()):
+        key_set = plan.key_sets[number]
+        before = state.get((number, partition))
+        past = unpack([before] if before else [], state_schema(plan.history_tasks))
+        rows = unpack(groups[number, partition], key_set.schema)
+        made = Histories(key_set, rows, to_past(past, key_set), until if until is not None else -1)
+        messages.append((number, pack(made.statistics(totals))))
+        known = to_rows(made.known_at(totals.last), key_set, plan.history_tasks)
+        state[number, partition] = pack(known)
+    examples = add_history(plan, labelled.examples, messages)
+    records = [record for batch in encode_batches(examples) for record in batch.to_pylist()]
+    return features_of(decode(records)), state, totals
 
 
-def slow_features(row, shown, told):
-    time, result = row["timestamp"], {}
-    for name in KEYS:
-        key = slow_key(name, row)
-        if key is None:
-            continue
-        same = [i for i, other in enumerate(shown) if slow_key(name, other) == key]
-        earlier = [shown[i]["timestamp"] for i in same if shown[i]["timestamp"] < time]
-        result[f"{name}_count"] = len(earlier)
-        if earlier:
-            result[f"{name}_gap"] = (time - max(earlier)) / HOUR
-        for task, labels in told.items():
-            mine = [labels[i] for i in same]
-            mine = [label for label, known in mine if label is not None and known < time]
-            hour = time // HOUR * HOUR
-            all_known = [label for label, known in labels if label is not None and known < hour]
-            if all_known:
-                prior = np.mean(all_known)
-                result[f"{name}_{task}"] = (sum(mine) + 3 * prior) / (len(mine) + 3)
-            if (name, task) == ("both", "click") and mine:
-                result["raw"] = np.mean(mine)
-    return result
-
-
-def make_logs(rows, events):
-    """Impressions of a few users and items within six hours, and their feedback."""
-    shown = [
-        impression(
-            request,
-            item,
-            user_id=f"u{user}",
-            country=country,
-            timestamp=START + 600_000 * minutes,
-        )
-        for request, (user, item, country, minutes) in enumerate(rows)
-    ]
-    feed = [
-        feedback(
-            int(row["request_id"][1:]), int(row["item_id"][1:]), event=event, value=value,
-            timestamp=row["timestamp"] + 600_000 * delay,
-        )
-        for row, (event, value, delay) in ((shown[n % len(shown)], rest) for n, *rest in events)
-    ]  # fmt: skip
-    return shown, feed
-
-
-ROWS = st.tuples(
-    st.integers(0, 2), st.integers(0, 2), st.sampled_from(["de", "cn", None]), st.integers(0, 36)
-)
-EVENTS = st.tuples(
-    st.integers(0, 99), st.sampled_from(["click", "stars"]), st.integers(0, 3), st.integers(0, 15)
-)
-LOGS = st.tuples(st.lists(ROWS, min_size=1, max_size=30), st.lists(EVENTS, min_size=1, max_size=30))
-
-
-def features_of(examples):
-    names = CONFIG.history_features
-    return {
-        row["request_id"][0].decode(): {n: row[n][0] for n in names if n in row} for row in examples
-    }
-
-
-def assert_equal(found, expected):
-    assert found.keys() == expected.keys()
-    for request, features in expected.items():
-        assert found[request] == pytest.approx(features, rel=1e-5, abs=1e-6), request
-
-
-def events_of_all_tasks(events):
-    """Ingestion asks that somebody emits each event."""
-    return [*events, (0, "click", 0, 0), (0, "stars", 1, 0)]
-
-
-# ---------------------------------------------------------------- the tests
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None)
 @given(LOGS)
-def test_the_vectorised_history_is_the_plain_one(tmp_path_factory, logs):
-    rows, events = logs
+def test_the_vectorised_history_is_the_plain_one(logs):
+    shown, events = make_logs(logs[0], events_of_all_tasks(logs[1]))
+    found, _, _ = make_history(shown, events)
+    assert_equal(found, slow_history(shown, events))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(ROWS, min_size=2, max_size=30),
+    st.lists(EVENTS.map(lambda event: (*event[:3], 0)), max_size=30),
+    st.integers(0, 36),
+)
+def test_going_on_from_a_history_is_like_having_read_all_logs(rows, events, cut):
     shown, events = make_logs(rows, events_of_all_tasks(events))
-    folder = tmp_path_factory.mktemp("logs")
-    make_without_checks(folder / "logs", folder / "out", shown, events)
-    assert_equal(features_of(read_examples(folder)), slow_history(shown, events))
+    early = [row for row in shown if row["timestamp"] < START + 600_000 * cut]
+    late = [row for row in shown if row["timestamp"] >= START + 600_000 * cut]
+    _, state, totals = make_history(early, events)
+    if early:
+        found, _, _ = make_history(late, events, state, totals, totals.last)
+        expected = slow_history(shown, events)
+        assert_equal(found, {row["request_id"]: expected[row["request_id"]] for row in late})
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(ROWS, min_size=2, max_size=30), st.integers(1, 36), st.data())
-def test_starting_from_a_history_is_like_having_read_all_logs(tmp_path_factory, rows, cut, data):
-    events = data.draw(st.lists(EVENTS.map(lambda e: (*e[:3], 0)), max_size=30))
-    shown, events = make_logs(rows, events_of_all_tasks(events))
-    bound = START + 600_000 * cut
-    folder = tmp_path_factory.mktemp("logs")
-    early = [row for row in shown if row["timestamp"] < bound]
-    late = [row for row in shown if row["timestamp"] >= bound]
-    if not early or not late:
-        return
-    make_without_checks(folder / "one", folder / "first", early, events)
-    state = str(folder / "first" / "dead_letters" / "history.parquet")
-    make_without_checks(folder / "two", folder / "out", late, events, state)
-    expected = slow_history(shown, events)
-    ids = {row["request_id"] for row in late}
-    found = features_of(read_examples(folder))
-    assert_equal(found, {request: expected[request] for request in ids})
-    make_without_checks(folder / "all", folder / "whole", shown, events)
-    carried, whole = (
-        pq.read_table(folder / name / "dead_letters" / "history.parquet").to_pylist()
-        for name in ("out", "whole")
-    )
-    assert len(carried) == len(whole)
-    for one, other in zip(carried, whole, strict=True):
-        assert one == pytest.approx(other)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), max_size=40).map(sorted),
+)
+def test_sums_stay_within_their_segment(pairs):
+    segment = np.array([pair[0] for pair in pairs], np.int64)
+    values = np.array([pair[1] for pair in pairs], np.float64)
+    expected = [values[:n][segment[:n] == segment[n - 1]].sum() for n in range(1, len(pairs) + 1)]
+    assert sums_within(segment, values).tolist() == expected
 
 
-def make_without_checks(logs, out, shown, events, history=None):
-    """Ingests without asking that each split has an example."""
-    write_parquet(logs / "impressions" / "a.parquet", shown)
-    write_parquet(logs / "feedback" / "a.parquet", events)
-    outputs = IngestOutputs(*(str(out / f"Split-{s}") for s in SPLITS), str(out / "dead_letters"))
-    with make_local_pipeline() as pipeline:
-        build_ingest(pipeline, CONFIG, str(logs), outputs, history)
+def test_a_huge_label_of_one_key_leaves_the_others_alone():
+    sums = sums_within(np.array([0, 1, 1]), np.array([1e30, 0.25, 0.5]))
+    assert sums.tolist() == [1e30, 0.25, 0.75]
 
 
-def test_a_label_that_only_the_future_could_tell_stays_unknown(tmp_path):
-    """Each user sees one item twice, the first click is the second one's, and never earlier."""
-    rng = np.random.default_rng(0)
-    shown, events, labels = [], [], {}
-    for request in range(2000):
-        user = request // 2
-        shown.append(impression(request, user_id=f"u{user}", timestamp=START + 9000 * request))
-        first = labels.get(user, rng.random() < 0.5)
-        labels[user] = first
-        if first:
-            events.append(feedback(request, timestamp=START + 9000 * request))
-    ingest(tmp_path, CONFIG, shown, [
-        *events, feedback(0, event="stars", value=1.0)
-    ])  # fmt: skip
-    examples = read_examples(tmp_path)
-    firsts = [e for e in examples if int(e["request_id"][0][1:]) % 2 == 0 and "user_click" in e]
-    clicks, rates = (
-        np.array([e[name][0] for e in firsts]) for name in ("label_click", "user_click")
-    )
-    gap = rates[clicks == 1].mean() - rates[clicks == 0].mean()
-    assert abs(gap) < 0.01
-    seconds = [e for e in examples if int(e["request_id"][0][1:]) % 2 == 1 and "user_click" in e]
-    clicks, rates = (
-        np.array([e[name][0] for e in seconds]) for name in ("label_click", "user_click")
-    )
-    assert rates[clicks == 1].mean() - rates[clicks == 0].mean() > 0.2
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "nothing"}, r"features.user_click: `task` must name a task. Received: 'nothing'"),
+        ({"task": None}, r"features.user_click: `statistic: mean` needs `task`"),
+        ({"statistic": "count"}, r"`statistic: count` takes no `task`. Received: task='click'"),
+        ({"by": "request_id"}, r"`request_id` names an impression and cannot be an input"),
+        ({"by": "click"}, r"known before the impression. Received: by='click'"),
+        ({"by": ["item_id", "item_id"]}, r"`by` must name a column once"),
+        ({"by": ["user_id", "item_id"]}, r"the history of an item is `of: item`"),
+        ({"smoothing": -1}, r"features.user_click.smoothing: .*greater than or equal to 0"),
+        ({"column": "age"}, r"features.user_click.column: Extra inputs are not permitted"),
+    ],
+)
+def test_a_history_that_makes_no_sense_is_refused(change, message):
+    features = histories()
+    features["user_click"] = features["user_click"] | change
+    document = CONFIG.model_dump(mode="json") | {"features": features}
+    with pytest.raises(ConfigError, match=message):
+        load_section(DataConfig, document, "ranker.yaml")
 
 
-def test_impressions_of_one_request_do_not_see_each_other(tmp_path):
-    shown = [impression(n, timestamp=START) for n in range(2)]
-    shown += [impression(7, item, user_id="u1", timestamp=START + 2 * HOUR) for item in range(3)]
-    events = [feedback(0), feedback(0, event="stars", value=1.0)]
-    events += [feedback(7, item, timestamp=START + 2 * HOUR) for item in range(3)]
-    ingest(tmp_path, CONFIG, shown, events)
-    found = [row for row in read_examples(tmp_path) if row["request_id"] == [b"r7"]]
-    assert [row["user_count"] for row in found] == [[1.0]] * 3
-    assert len({row["user_click"][0] for row in found}) == 1
-
-
-def test_impressions_up_to_the_end_of_a_history_ignore_it(tmp_path):
-    shown = [impression(n, user_id="u", timestamp=START + n * HOUR) for n in range(20)]
-    events = [feedback(n, timestamp=START + n * HOUR) for n in range(0, 20, 2)]
-    events.append(feedback(0, event="stars", value=1.0))
-    ingest(tmp_path, CONFIG, shown, events)
-    alone = read_examples(tmp_path)
-    state = tmp_path / "state.parquet"
-    (tmp_path / "out" / "dead_letters" / "history.parquet").rename(state)
-    run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=str(state))
-    assert read_examples(tmp_path) == alone
-    again = pq.read_table(tmp_path / "out" / "dead_letters" / "history.parquet")
-    assert again.equals(pq.read_table(state))
-
-
-def test_a_file_that_is_no_history_is_refused(tmp_path):
-    path = tmp_path / "history.parquet"
-    path.write_bytes(b"no parquet")
-    write_parquet(tmp_path / "logs" / "impressions.parquet", [impression(0)])
-    with pytest.raises(InputError, match=r"history\.parquet: must be a history of format 1"):
-        run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=str(path))
+def test_a_history_may_not_take_the_name_of_a_key():
+    by = {"of": "user", "kind": "history", "by": "user_id", "statistic": "count"}
+    config = make_config(features={"user_id": by})
+    with pytest.raises(ConfigError, match=r"features.user_id: the name is taken in an example"):
+        impression_fields(config, "ms", ())

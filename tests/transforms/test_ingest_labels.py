@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from datetime import timedelta
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -14,7 +13,7 @@ from ingest_inputs import FEATURES, decode, make_config
 from transforms.adapters.base import LogFile
 from transforms.adapters.canonical import CanonicalLogs
 from transforms.ingest.fields import feedback_fields, impression_fields
-from transforms.ingest.partition import encode_batches, process_partition
+from transforms.ingest.partition import encode_batches, label_partition
 from transforms.ingest.plan import IngestPlan, Inspected
 
 SKEW = 2000
@@ -80,11 +79,11 @@ def process(shown, events):
     places = {event: place for place, event in enumerate(CONFIG.events)}
     shown = to_batch([{**row, "is_de": row["country"] == "de"} for row in shown], "impressions")
     events = to_batch([{**row, "event": places[row["event"]]} for row in events], "feedback")
-    return process_partition(PLAN, shown, events, None)
+    return label_partition(PLAN, shown, events)
 
 
 def examples_of(processed):
-    encoded = (b for s in processed.examples.values() for b in encode_batches(s))
+    encoded = encode_batches(processed.examples)
     rows = decode([record for batch in encoded for record in batch.to_pylist()])
     return {(row["request_id"][0].decode(), row["item_id"][0].decode()): row for row in rows}
 
@@ -342,9 +341,7 @@ def test_a_request_with_10_000_candidates_is_joined_at_once():
     rows = [shown_at(100, item_id=f"i{n}", row=n) for n in range(10_000)]
     clicks = [event_at(101, item_id=f"i{n}", row=n) for n in range(0, 10_000, 10)]
     processed = process(rows, clicks)
-    labels = np.concatenate(
-        [split.column("label_click").to_numpy() for split in processed.examples.values()]
-    )
+    labels = processed.examples.column("label_click").to_numpy()
     assert labels.sum() == 1000
     assert len(labels) == 10_000
 

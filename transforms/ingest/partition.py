@@ -45,44 +45,17 @@ class Labelled(NamedTuple):
     tally: Tally
 
 
-class Processed(NamedTuple):
-    """What became of a partition.
-
-    Attributes:
-        examples: split -> columns of its examples, by rising (timestamp, request, item).
-        dead_letters: of the join.
-        tally: of everything that the join decides.
-    """
-
-    examples: dict[str, pa.RecordBatch]
-    dead_letters: list[pa.RecordBatch]
-    tally: Tally
-
-
-def process_partition(
-    plan: IngestPlan,
-    impressions: pa.RecordBatch,
-    feedback: pa.RecordBatch,
-    eval_from: int | None,
-) -> Processed:
-    """Joins, labels and splits a partition.
+def label_partition(
+    plan: IngestPlan, impressions: pa.RecordBatch, feedback: pa.RecordBatch
+) -> Labelled:
+    """Joins and labels a partition.
 
     Args:
         plan: of the ingestion.
         impressions: all checked impressions of the partition, in any order.
         feedback: all checked feedback of the partition, in any order; events as places in
             `config.events`.
-        eval_from: the first millisecond of the eval split, if the split is by time.
     """
-    labelled = label_partition(plan, impressions, feedback)
-    splits = split_examples(labelled.examples, plan.config, eval_from, labelled.tally)
-    return Processed(splits, labelled.dead_letters, labelled.tally)
-
-
-def label_partition(
-    plan: IngestPlan, impressions: pa.RecordBatch, feedback: pa.RecordBatch
-) -> Labelled:
-    """Joins and labels a partition; see `process_partition`."""
     config, tally = plan.config, Tally()
     joined = join(impressions, feedback)
     attribution = attribute(joined.impressions, joined.feedback, joined.owner, config)
@@ -103,7 +76,14 @@ def label_partition(
 def split_examples(
     examples: pa.RecordBatch, config: DataConfig, eval_from: int | None, tally: Tally
 ) -> dict[str, pa.RecordBatch]:
-    """Parts the examples of a partition into splits, and counts their labels."""
+    """Parts the examples of a partition into splits, and counts them and their labels.
+
+    Args:
+        examples: of the partition.
+        config: the split and the tasks.
+        eval_from: the first millisecond of the eval split, if the split is by time.
+        tally: counts.
+    """
     is_eval = flag_eval(examples, config.logs.split, eval_from)
     flags = {"train": ~is_eval, "eval": is_eval}
     splits = {split: examples.filter(pa.array(flags[split])) for split in SPLITS}

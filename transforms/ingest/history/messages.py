@@ -22,7 +22,8 @@ def partition_by_key(keys: pa.Array, partitions: int) -> Ints:
         >>> partition_by_key(pa.array([5, 6], pa.uint64()), 4).tolist()
         [1, 2]
     """
-    return (keys.to_numpy() % np.uint64(partitions)).astype(np.int64)
+    remainder: Ints = (keys.to_numpy() % np.uint64(partitions)).astype(np.int64)
+    return remainder
 
 
 def label_totals(plan: IngestPlan, labelled: Labelled) -> Totals:

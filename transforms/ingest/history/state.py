@@ -12,58 +12,18 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transforms.errors import InputError
-from transforms.ingest.hashing import Hashes
 from transforms.ingest.history.keys import KEY, KeySet
-from transforms.ingest.history.priors import Bin, Floats, Totals
-from transforms.ingest.rows import Ints
+from transforms.ingest.history.past import BY, HOURS, state_schema
+from transforms.ingest.history.priors import Bin, Totals
 from transforms.ingest.storage import locate, write_whole
 
 HISTORY_FILE = "history.parquet"
 _FORMAT = 1
 _METADATA = b"gaterank"
-_BY, _COUNT, _LAST = "by", "count", "last"
-_HOURS = ""
-
-
-class Past(NamedTuple):
-    """What is known of some keys.
-
-    Attributes:
-        key: hashes, rising, uint64 [n].
-        count: how many impressions, int64 [n].
-        last: the latest impression, milliseconds; -1 for none, int64 [n].
-        number: task -> how many labels, int64 [n].
-        sum: task -> their sum, [n].
-    """
-
-    key: Hashes
-    count: Ints
-    last: Ints
-    number: dict[str, Ints]
-    sum: dict[str, Floats]
-
-    def of(self, keys: Hashes) -> "Past":
-        """The same for more keys, rising, of which nothing else is known."""
-        place = np.searchsorted(keys, self.key)
-
-        def spread(values: Any, missing: int) -> Any:
-            result = np.full(len(keys), missing, dtype=values.dtype)
-            result[place] = values
-            return result
-
-        return Past(
-            keys,
-            spread(self.count, 0),
-            spread(self.last, -1),
-            {task: spread(values, 0) for task, values in self.number.items()},
-            {task: spread(values, 0) for task, values in self.sum.items()},
-        )
 
 
 class HistoryFile(NamedTuple):
@@ -107,57 +67,12 @@ def open_history(path: str, key_sets: Iterable[KeySet]) -> HistoryFile:
     return HistoryFile(path, until)
 
 
-def state_schema(tasks: Iterable[str]) -> pa.Schema:
-    """The columns of the file."""
-    head = [(_BY, pa.string()), (KEY, pa.uint64()), (_COUNT, pa.int64()), (_LAST, pa.int64())]
-    tasks = sorted(tasks)
-    numbers = [(f"n_{task}", pa.int64()) for task in tasks]
-    return pa.schema([*head, *numbers, *((f"s_{task}", pa.float64()) for task in tasks)])
-
-
 def read_history(path: str, tasks: Iterable[str]) -> Iterator[pa.RecordBatch]:
     """The rows of a history, with the columns of these tasks."""
     schema = state_schema(tasks)
     with pq.ParquetFile(_open(path)) as file:
         for batch in file.iter_batches(columns=schema.names):
             yield batch.select(schema.names)
-
-
-def rows_of(batch: pa.RecordBatch, key_set: KeySet | None) -> pa.RecordBatch:
-    """The rows of one kind of keys; without one, those of hours."""
-    name = key_set.name if key_set else _HOURS
-    return batch.filter(pc.equal(batch.column(_BY), name))
-
-
-def to_past(rows: pa.RecordBatch, key_set: KeySet) -> Past:
-    """Rows of one kind of keys, in any order."""
-    rows = rows.take(pc.sort_indices(rows, [(KEY, "ascending")]))
-
-    def read(name: str) -> Any:
-        return pc.fill_null(rows.column(name), 0).to_numpy()
-
-    return Past(
-        read(KEY),
-        read(_COUNT),
-        read(_LAST),
-        {task: read(f"n_{task}") for task in key_set.tasks},
-        {task: read(f"s_{task}") for task in key_set.tasks},
-    )
-
-
-def to_rows(past: Past, key_set: KeySet, tasks: Iterable[str]) -> pa.RecordBatch:
-    """What is known of keys, as rows of the file; null for tasks that are not theirs."""
-    schema = state_schema(tasks)
-    columns = {
-        _BY: pa.repeat(pa.scalar(key_set.name), len(past.key)),
-        KEY: pa.array(past.key),
-        _COUNT: pa.array(past.count),
-        _LAST: pa.array(past.last),
-        **{f"n_{task}": pa.array(values) for task, values in past.number.items()},
-        **{f"s_{task}": pa.array(values) for task, values in past.sum.items()},
-    }
-    nulls = {f.name: pa.nulls(len(past.key), f.type) for f in schema if f.name not in columns}
-    return pa.record_batch([(columns | nulls)[n] for n in schema.names], schema=schema)
 
 
 def to_totals(hours: pa.RecordBatch, tasks: Iterable[str]) -> Totals:
@@ -191,7 +106,7 @@ def write_history(
     head = {"format": _FORMAT, "until": until, "by": [key_set.name for key_set in key_sets]}
     schema = state_schema(tasks)
     table = pa.Table.from_batches([_hours(totals, tasks), *batches], schema)
-    table = table.sort_by([(_BY, "ascending"), (KEY, "ascending")])
+    table = table.sort_by([(BY, "ascending"), (KEY, "ascending")])
     table = table.replace_schema_metadata({_METADATA: json.dumps(head)})
     with write_whole(path) as stream:
         pq.write_table(table, stream, compression="zstd")
@@ -200,7 +115,7 @@ def write_history(
 def _hours(totals: Totals, tasks: list[str]) -> pa.RecordBatch:
     hours = sorted({key.hour for key in totals.bins if key.is_late})
     bins = [[totals.bins.get(Bin(t, True, h), (0, Fraction(0))) for h in hours] for t in tasks]
-    columns: list[list[Any]] = [[_HOURS] * len(hours), hours, [0] * len(hours), [-1] * len(hours)]
+    columns: list[list[Any]] = [[HOURS] * len(hours), hours, [0] * len(hours), [-1] * len(hours)]
     columns += [[number for number, _ in of_task] for of_task in bins]
     columns += [[float(total) for _, total in of_task] for of_task in bins]
     schema = state_schema(tasks)

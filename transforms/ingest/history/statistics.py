@@ -1,5 +1,7 @@
 """The statistics of all impressions of some keys, and what is known of the keys at the end."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,8 +9,8 @@ import pyarrow.compute as pc
 from transforms.examples import TIMESTAMP, label_name
 from transforms.features import HistoryFeature
 from transforms.ingest.history.keys import KEY, PLACE, SHARD, KeySet, known_name
+from transforms.ingest.history.past import Past
 from transforms.ingest.history.priors import HOUR, Floats, Totals
-from transforms.ingest.history.state import Past
 from transforms.ingest.history.sums import Sums, Timeline
 from transforms.ingest.rows import Ints
 
@@ -65,7 +67,8 @@ class Histories:
         first = np.searchsorted(self.now, self.timeline.start(self.segment))
         end = np.searchsorted(self.now, self.now)
         if feature.statistic == "count":
-            return (end - first + self._of_past(self.past.count)).astype(np.float64)
+            count: Floats = (end - first + self._of_past(self.past.impressions)).astype(np.float64)
+            return count
         last = np.where(end > first, np.append(self.time, -1)[end - 1], -1)
         last = np.where(last < 0, self._of_past(self.past.last + 1) - 1, last)
         hours: Floats = np.where(last < 0, np.nan, (self.time - last) / HOUR)
@@ -83,7 +86,7 @@ class Histories:
         np.divide(total, number, out=mean, where=number > 0)
         return mean
 
-    def _of_past(self, values: np.ndarray) -> np.ndarray:
+    def _of_past(self, values: Any) -> Any:
         """A number of the keys' past at each impression; 0 where it must not see it, [n]."""
         return np.where(self.is_late, values[self.code], 0)
 
@@ -100,7 +103,7 @@ class Histories:
             number[task], total[task] = number[task] + more, total[task] + sum_more
         return Past(
             self.past.key,
-            self.past.count + end_row - first_row,
+            self.past.impressions + end_row - first_row,
             np.maximum(self.past.last, last),
             number,
             total,

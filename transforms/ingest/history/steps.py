@@ -10,14 +10,11 @@ from apache_beam.typehints.decorators import no_annotations
 
 from transforms.ingest.history.keys import KEY, PLACE, SHARD
 from transforms.ingest.history.messages import partition_by_key
+from transforms.ingest.history.past import rows_of, state_schema, to_past, to_rows
 from transforms.ingest.history.priors import Totals
 from transforms.ingest.history.state import (
     HISTORY_FILE,
     read_history,
-    rows_of,
-    state_schema,
-    to_past,
-    to_rows,
     to_totals,
     write_history,
 )

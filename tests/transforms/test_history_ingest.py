@@ -1,0 +1,148 @@
+"""History features by Beam: from log files to examples, and on to the next logs."""
+
+import random
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from history_inputs import (
+    CONFIG,
+    HOUR,
+    assert_equal,
+    events_of_all_tasks,
+    features_of,
+    make_logs,
+    slow_history,
+)
+from ingest_inputs import START, feedback, impression, make_config, write_parquet
+from ingest_runs import ingest, read_examples
+
+from transforms.errors import InputError
+from transforms.ingest.pipeline import run_ingest
+
+
+def random_logs(seed):
+    """Two hundred impressions within six hours, and as much feedback."""
+    rng = random.Random(seed)
+    rows = [
+        (rng.randrange(9), rng.randrange(9), rng.choice(["de", "cn", None]), rng.randrange(37))
+        for _ in range(200)
+    ]
+    events = [
+        (n, rng.choice(["click", "stars"]), rng.randrange(4), rng.randrange(16)) for n in range(200)
+    ]
+    return make_logs(rows, events_of_all_tasks(events))
+
+
+def test_ingestion_gives_the_plain_history(tmp_path):
+    shown, events = random_logs(seed=1)
+    counts = ingest(tmp_path, CONFIG, shown, events)
+    examples = read_examples(tmp_path)
+    assert_equal(features_of(examples), slow_history(shown, events))
+    assert counts.missing["user_gap"] == sum("user_gap" not in row for row in examples) > 0
+    assert sum(counts.splits.values()) == counts.impressions.examples == 200
+
+
+def test_the_next_logs_go_on_from_the_history(tmp_path):
+    shown, events = random_logs(seed=2)
+    # What is known at once: a label that is known after the end is not carried on.
+    times = {row["request_id"]: row["timestamp"] for row in shown}
+    events = [{**event, "timestamp": times[event["request_id"]]} for event in events]
+    early = [row for row in shown if row["timestamp"] < START + 3 * HOUR]
+    late = [row for row in shown if row["timestamp"] >= START + 3 * HOUR]
+    ingest(tmp_path / "first", CONFIG, early, events)
+    ingest(tmp_path / "whole", CONFIG, shown, events)
+    write_parquet(tmp_path / "logs" / "impressions.parquet", late)
+    write_parquet(tmp_path / "logs" / "feedback.parquet", events)
+    state = str(history_of(tmp_path / "first"))
+    run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=state)
+    expected = slow_history(shown, events)
+    found = features_of(read_examples(tmp_path))
+    assert_equal(found, {row["request_id"]: expected[row["request_id"]] for row in late})
+    carried, whole = (
+        pq.read_table(history_of(folder)) for folder in (tmp_path, tmp_path / "whole")
+    )
+    assert carried.schema.metadata == whole.schema.metadata
+    for one, other in zip(carried.to_pylist(), whole.to_pylist(), strict=True):
+        assert one == pytest.approx(other)
+
+
+def history_of(folder):
+    return folder / "out" / "dead_letters" / "history.parquet"
+
+
+def test_a_label_that_only_the_future_could_tell_stays_unknown(tmp_path):
+    """Each user sees one item twice, the first click is the second one's, and never earlier."""
+    rng = np.random.default_rng(0)
+    shown, events, labels = [], [], {}
+    for request in range(2000):
+        user = request // 2
+        shown.append(impression(request, user_id=f"u{user}", timestamp=START + 9000 * request))
+        first = labels.get(user, rng.random() < 0.5)
+        labels[user] = first
+        if first:
+            events.append(feedback(request, timestamp=START + 9000 * request))
+    ingest(tmp_path, CONFIG, shown, [
+        *events, feedback(0, event="stars", value=1.0)
+    ])  # fmt: skip
+    examples = read_examples(tmp_path)
+    firsts = [e for e in examples if int(e["request_id"][0][1:]) % 2 == 0 and "user_click" in e]
+    clicks, rates = (
+        np.array([e[name][0] for e in firsts]) for name in ("label_click", "user_click")
+    )
+    gap = rates[clicks == 1].mean() - rates[clicks == 0].mean()
+    assert abs(gap) < 0.01
+    seconds = [e for e in examples if int(e["request_id"][0][1:]) % 2 == 1 and "user_click" in e]
+    clicks, rates = (
+        np.array([e[name][0] for e in seconds]) for name in ("label_click", "user_click")
+    )
+    assert rates[clicks == 1].mean() - rates[clicks == 0].mean() > 0.2
+
+
+def test_impressions_of_one_request_do_not_see_each_other(tmp_path):
+    shown = [impression(n, timestamp=START) for n in range(2)]
+    shown += [impression(7, item, user_id="u1", timestamp=START + 2 * HOUR) for item in range(3)]
+    events = [feedback(0), feedback(0, event="stars", value=1.0)]
+    events += [feedback(7, item, timestamp=START + 2 * HOUR) for item in range(3)]
+    ingest(tmp_path, CONFIG, shown, events)
+    found = [row for row in read_examples(tmp_path) if row["request_id"] == [b"r7"]]
+    assert [row["user_count"] for row in found] == [[1.0]] * 3
+    assert len({row["user_click"][0] for row in found}) == 1
+
+
+def test_impressions_up_to_the_end_of_a_history_ignore_it(tmp_path):
+    shown = [impression(n, user_id="u", timestamp=START + n * HOUR) for n in range(20)]
+    events = [feedback(n, timestamp=START + n * HOUR) for n in range(0, 20, 2)]
+    events.append(feedback(0, event="stars", value=1.0))
+    ingest(tmp_path, CONFIG, shown, events)
+    alone = read_examples(tmp_path)
+    state = tmp_path / "state.parquet"
+    (tmp_path / "out" / "dead_letters" / "history.parquet").rename(state)
+    run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=str(state))
+    assert read_examples(tmp_path) == alone
+    again = pq.read_table(tmp_path / "out" / "dead_letters" / "history.parquet")
+    assert again.equals(pq.read_table(state))
+
+
+def test_a_file_that_is_no_history_is_refused(tmp_path):
+    path = tmp_path / "history.parquet"
+    path.write_bytes(b"no parquet")
+    write_parquet(tmp_path / "logs" / "impressions.parquet", [impression(0)])
+    with pytest.raises(InputError, match=r"history\.parquet: must be a history of format 1"):
+        run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=str(path))
+
+
+def test_a_history_without_the_key_is_refused(tmp_path):
+    shown, events = random_logs(seed=3)
+    ingest(tmp_path, CONFIG, shown, events)
+    by = {"of": "item", "kind": "history", "by": "country", "statistic": "count"}
+    config = make_config(features={"same": by})
+    with pytest.raises(InputError, match=r"must have the history by 'country'. It has \['item_id'"):
+        run_ingest(
+            config, str(tmp_path / "logs"), str(tmp_path / "o"), history=str(history_of(tmp_path))
+        )
+
+
+def test_without_history_features_there_is_no_history(tmp_path):
+    ingest(tmp_path, None, [impression(n) for n in range(20)])
+    assert not history_of(tmp_path).exists()
