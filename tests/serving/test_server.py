@@ -275,6 +275,9 @@ def test_recorded_requests_warm_a_version_and_a_wrong_one_keeps_it_out(
     from serving.server.status import ServingError
 
     shutil.copytree(base / "1", tmp_path / "1")
+    guessed = load_model("ranker", 1, tmp_path / "1")
+    assert len(guessed._callables) == 2
+    guessed.close()
     log = prediction_log_pb2.PredictionLog()
     tensor = log.predict_log.request.inputs["x"]
     tensor.CopyFrom(tf.make_tensor_proto([1.0]))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from serving.ranking.signature import RANK
 from serving.server.inference.predict import Model, predict
 from serving.server.rpc.answers import (
     answer_classify,
@@ -15,17 +16,20 @@ from serving.server.rpc.answers import (
     answer_predict,
     answer_regress,
 )
-from serving.server.signatures import NUMPY_TYPES, Array, TensorSpec
+from serving.server.signatures import DEFAULT_SIGNATURE, NUMPY_TYPES, Array, TensorSpec
 from serving.server.status import Code, ServingError, invalid_argument
 
 REQUESTS_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
+_USUAL = frozenset({DEFAULT_SIGNATURE, RANK})
 
 _logger = logging.getLogger(__name__)
 
 
 def warm_up(model: Model, path: Path) -> None:
-    """Replays a version's recorded requests, or one made-up request a signature.
+    """Replays a version's recorded requests, or makes up one for `rank` and the default.
+
+    Other signatures then do their start-up work at their first request.
 
     Args:
         model: the version, not served yet.
@@ -76,10 +80,11 @@ def _replay_one(model: Model, log: prediction_log_pb2.PredictionLog) -> None:
 
 def _try_signatures(model: Model) -> None:
     """Builds what a first request would: the pruned graph, its kernels, their buffers."""
-    for name, signature in model.signatures.items():
+    for name in _USUAL & model.signatures.keys():
+        signature = model.signatures[name]
         inputs = {alias: _make_example(spec) for alias, spec in signature.inputs.items()}
         made = {alias: array for alias, array in inputs.items() if array is not None}
-        if not inputs or len(made) < len(inputs):
+        if len(made) < len(inputs):
             continue
         try:
             predict(model, name, made)
