@@ -71,14 +71,21 @@ def validate(config: Path) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for Split-train, Split-eval and the ingest report.",
 )
-def ingest(config: Path, logs: Path | None, out: Path) -> None:
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="history.parquet of the logs before these, for history features to start from.",
+)
+def ingest(config: Path, logs: Path | None, out: Path, history: Path | None) -> None:
     """Turn logs into tf.Examples, dead letters and counts; nothing else.
+
+    With history features, dead_letters/history.parquet says what is known at the end.
 
     Exit code 3 if more rows were refused than `logs.dead_letters.max_ratio` allows.
     """
     from pipeline.stages import ingest_logs
 
-    counts = ingest_logs(load_config(config), logs, out)
+    counts = ingest_logs(load_config(config), logs, out, history)
     for split, rows in counts.splits.items():
         click.echo(f"{split:>12}: {rows} examples")
     click.echo(f"{'dead letters':>12}: {sum(counts.dead_letters.values())}")

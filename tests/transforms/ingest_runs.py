@@ -1,10 +1,13 @@
 """Runs of ingestion in this process, and what they wrote, for tests that need Beam."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.options.pipeline_options import PipelineOptions
 from ingest_inputs import Row, decode, feedback, make_config, read_records, write_parquet
 
 from transforms.config import DataConfig
@@ -38,3 +41,15 @@ def read_dead_letters(folder: Path) -> list[Row]:
     files = sorted((folder / "out" / "dead_letters").glob("*.parquet"))
     rows = pa.concat_tables([pq.read_table(file) for file in files]).to_pylist()
     return sorted(rows, key=lambda row: (row["source"], row["row"]))
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """File -> hash of its bytes."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def make_wide_pipeline() -> beam.Pipeline:
+    """A pipeline with several workers."""
+    options = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
+    return beam.Pipeline("FnApiRunner", options=PipelineOptions(options))

@@ -15,7 +15,7 @@ from history_inputs import (
     slow_history,
 )
 from ingest_inputs import START, feedback, impression, make_config, write_parquet
-from ingest_runs import ingest, read_examples
+from ingest_runs import digest, ingest, make_wide_pipeline, read_examples
 
 from transforms.errors import InputError
 from transforms.ingest.pipeline import run_ingest
@@ -34,13 +34,15 @@ def random_logs(seed):
     return make_logs(rows, events_of_all_tasks(events))
 
 
-def test_ingestion_gives_the_plain_history(tmp_path):
+def test_ingestion_gives_the_plain_history_and_the_same_bytes_on_several_workers(tmp_path):
     shown, events = random_logs(seed=1)
     counts = ingest(tmp_path, CONFIG, shown, events)
     examples = read_examples(tmp_path)
     assert_equal(features_of(examples), slow_history(shown, events))
     assert counts.missing["user_gap"] == sum("user_gap" not in row for row in examples) > 0
     assert sum(counts.splits.values()) == counts.impressions.examples == 200
+    run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "wide"), make_wide_pipeline)
+    assert digest(tmp_path / "out") == digest(tmp_path / "wide")
 
 
 def test_the_next_logs_go_on_from_the_history(tmp_path):

@@ -1,13 +1,10 @@
 """The whole of ingestion by Beam: files in, examples, dead letters and counts out."""
 
-import hashlib
 import json
 import logging
 from pathlib import Path
 
-import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
 from ingest_inputs import (
     CLICK,
     START,
@@ -18,7 +15,7 @@ from ingest_inputs import (
     write_csv,
     write_parquet,
 )
-from ingest_runs import ingest, read_dead_letters, read_examples
+from ingest_runs import digest, ingest, make_wide_pipeline, read_dead_letters, read_examples
 
 from transforms.errors import DeadLetterRatioError, InputError
 from transforms.ingest.checks import check_counts
@@ -120,19 +117,10 @@ def test_every_row_is_an_example_a_duplicate_or_a_dead_letter_with_its_reason(tm
     assert read_counts(str(tmp_path / "out" / "dead_letters")) == counts
 
 
-def digest(folder: Path) -> dict[str, str]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
 def test_the_same_logs_give_the_same_bytes_whatever_the_number_of_workers(tmp_path):
     write_messy_logs(tmp_path / "logs")
     split = {"by": "time", "eval_fraction": 0.3}
     config, logs = make_config(split=split), str(tmp_path / "logs")
-
-    def make_wide_pipeline() -> beam.Pipeline:
-        options = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
-        return beam.Pipeline("FnApiRunner", options=PipelineOptions(options))
 
     run_ingest(config, logs, str(tmp_path / "one"))
     run_ingest(config, logs, str(tmp_path / "three"), make_wide_pipeline)
