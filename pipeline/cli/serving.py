@@ -1,6 +1,7 @@
 """Verbs about serving: serve, rank."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from rich.console import Console
 from pipeline.cli.options import json_option
 from transforms.errors import InputError
 
+_PIPE_WIDTH = 160
 _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 
@@ -62,7 +64,8 @@ def rank(server: str, model: str, request_file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(ranked.to_document(), indent=1))
     else:
-        Console().print(make_table(ranked))
+        # A file or a pipe has no width: give every task its column.
+        Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(make_table(ranked))
 
 
 def _read_file(path: Path) -> bytes:
