@@ -16,7 +16,11 @@ from transforms.transform_examples import transform_examples
 
 
 def ingest_logs(
-    config: RankerConfig, logs: Path | None, out: Path, history: Path | None = None
+    config: RankerConfig,
+    logs: Path | None,
+    out: Path,
+    history: Path | None = None,
+    every_split: bool = True,
 ) -> IngestCounts:
     """Turns logs into examples.
 
@@ -25,6 +29,7 @@ def ingest_logs(
         logs: folder of the log files; None for the YAML's.
         out: gets Split-train, Split-eval and dead_letters.
         history: of an earlier ingestion, which history features start from.
+        every_split: whether each split must have examples, as for training.
 
     Returns:
         The counts.
@@ -34,7 +39,9 @@ def ingest_logs(
     """
     folder = find_logs(config, logs)
     start = str(history) if history else None
-    return run_ingest(config.data_config(), str(folder), str(out), make_pipeline, start)
+    return run_ingest(
+        config.data_config(), str(folder), str(out), make_pipeline, start, every_split
+    )
 
 
 def train_stage(
@@ -91,6 +98,7 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
     known = history_path(latest_version(model_dir))
     with tempfile.TemporaryDirectory(prefix="gaterank-score-") as folder:
         examples = Path(folder) / "examples"
-        ingest_logs(config, logs, examples, known if known.is_file() else None)
+        history = known if known.is_file() else None
+        ingest_logs(config, logs, examples, history, every_split=False)
         files = [p for s in SPLITS for p in sorted((examples / f"Split-{s}").glob("*.gz"))]
         return score_examples(model_dir, config.data_config(), files, out)

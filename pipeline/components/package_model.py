@@ -23,18 +23,31 @@ def PackageModel(  # noqa: N802
     ingestion: InputArtifact[IngestReport],
     packaged: OutputArtifact[standard_artifacts.Model],
 ) -> None:
-    """Copies the SavedModel and puts the history, if there is one, into its assets.extra.
+    """Makes the model as it is deployed.
 
     Args:
         model: the candidate.
         ingestion: of the logs that it was trained on.
         packaged: what is checked and pushed.
     """
-    source = Path(path_utils.serving_model_path(model.uri))
-    target = Path(path_utils.serving_model_dir(packaged.uri))
-    shutil.copytree(source, target, dirs_exist_ok=True)
-    history = Path(ingestion.uri) / HISTORY_FILE
+    package_model(
+        Path(path_utils.serving_model_path(model.uri)),
+        Path(ingestion.uri),
+        Path(path_utils.serving_model_dir(packaged.uri)),
+    )
+
+
+def package_model(model: Path, ingestion: Path, packaged: Path) -> None:
+    """Copies the SavedModel and puts the history, if there is one, into its assets.extra.
+
+    Args:
+        model: the SavedModel.
+        ingestion: the folder that ingestion filled with counts and dead letters.
+        packaged: the folder to fill.
+    """
+    shutil.copytree(model, packaged, dirs_exist_ok=True)
+    history = ingestion / HISTORY_FILE
     if history.is_file():
-        place = history_path(target)
+        place = history_path(packaged)
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(history, place)

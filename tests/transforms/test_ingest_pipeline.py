@@ -234,3 +234,13 @@ def test_a_counts_file_with_something_else_is_refused(tmp_path):
         read_counts(str(tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
         read_counts(str(tmp_path / "nowhere"))
+
+
+def test_logs_for_scoring_may_leave_a_split_empty(tmp_path):
+    write_parquet(tmp_path / "logs" / "impressions.parquet", impressions(3))
+    write_parquet(tmp_path / "logs" / "feedback.parquet", [feedback(0)])
+    config = make_config(split={"by": "time", "eval_last": "1d"})
+    with pytest.raises(InputError, match="train has none of 3"):
+        run_ingest(config, str(tmp_path / "logs"), str(tmp_path / "out"))
+    counts = run_ingest(config, str(tmp_path / "logs"), str(tmp_path / "out"), every_split=False)
+    assert counts.splits == {"train": 0, "eval": 3}

@@ -11,8 +11,13 @@ from transforms.tasks import Task
 _LOG = logging.getLogger(__name__)
 
 
-def check_counts(counts: IngestCounts, config: DataConfig) -> None:
+def check_counts(counts: IngestCounts, config: DataConfig, every_split: bool = True) -> None:
     """Checks the counts of an ingestion; warns of tasks with nothing to learn.
+
+    Args:
+        counts: of the ingestion.
+        config: rules.
+        every_split: whether each split must have examples, as for training.
 
     Raises:
         InputError: if a file could not be read to its end, there are no rows, an event that
@@ -31,7 +36,7 @@ def check_counts(counts: IngestCounts, config: DataConfig) -> None:
     _check_ratio(counts, config.logs.dead_letters.max_ratio)
     _check_events(counts, config)
     for split, examples in counts.splits.items():
-        if not examples:
+        if every_split and not examples:
             raise InputError(
                 f"logs.split: each split must have at least one example. Received: {split} has "
                 f"none of {counts.impressions.examples}"

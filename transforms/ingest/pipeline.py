@@ -73,6 +73,7 @@ def run_ingest(
     out_dir: str,
     make_pipeline: Callable[[], beam.Pipeline] = make_local_pipeline,
     history: str | None = None,
+    every_split: bool = True,
 ) -> IngestCounts:
     """Ingests a folder of logs into a local folder.
 
@@ -86,6 +87,7 @@ def run_ingest(
         out_dir: the folder to make.
         make_pipeline: gives the pipeline to run.
         history: see `build_ingest`.
+        every_split: whether each split must have examples, as for training.
 
     Raises:
         InputError: if logs, config or `out_dir` cannot be used.
@@ -101,7 +103,7 @@ def run_ingest(
         build_ingest(pipeline, config, logs, outputs, history)
     counts = read_counts(outputs.dead_letters)
     try:
-        check_counts(counts, config)
+        check_counts(counts, config, every_split)
     except GaterankError as error:
         for split in splits:
             shutil.rmtree(split)
