@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from pipeline.cli.options import json_option
+from pipeline.cli.quiet import load_tensorflow
 from transforms.errors import InputError
 
 _PIPE_WIDTH = 160
@@ -29,6 +30,7 @@ def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str) -> N
     from serving.server import ServerOptions
     from serving.server import serve as run_server
 
+    load_tensorflow()
     run_server(
         ServerOptions(
             model_dir=model_dir,
