@@ -11,11 +11,10 @@ import tensorflow as tf
 
 from transforms.config import DataConfig
 from transforms.errors import InputError
-from transforms.examples import KEYS, TIMESTAMP, label_name, prediction_name, weight_name
+from transforms.examples import KEYS, SCORE, TIMESTAMP, label_name, prediction_name, weight_name
 from transforms.ingest.history.state import HISTORY_FILE
 
 _BATCH_SIZE = 4096
-SCORE = "score"
 
 
 class ExampleScorer:

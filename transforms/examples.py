@@ -15,6 +15,9 @@ KEYS = (REQUEST_ID, USER_ID, ITEM_ID, TIMESTAMP)
 
 SPLITS = ("train", "eval")
 
+SCORE = "score"
+"""What candidates are sorted by: an output of the model, a column of bulk scoring."""
+
 
 def label_name(task: str) -> str:
     """The example's feature that holds the task's label (float, transformed space).

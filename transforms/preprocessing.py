@@ -46,7 +46,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     outputs: dict[str, tf.Tensor] = {}
     for name, feature in config.features.items():
         outputs |= transform_feature(name, feature, inputs[name])
-    if POSITION not in config.features:
+    if not config.has_position:
         outputs[POSITION] = inputs[POSITION]
     for task in config.tasks:
         for column in (label_name(task), weight_name(task)):

@@ -37,7 +37,7 @@ def make_schema(config: DataConfig) -> schema_pb2.Schema:
     for name, feature in config.features.items():
         if name not in KEYS:
             _add_feature(schema, name, feature)
-    if POSITION not in config.features:
+    if not config.has_position:
         _add(schema, POSITION, "INT", 0.0)
     for task_name, task in config.tasks.items():
         label = _add_always(schema, label_name(task_name), "FLOAT")
@@ -77,7 +77,7 @@ def _add_tensors(schema: schema_pb2.Schema, config: DataConfig) -> None:
             continue
         words = isinstance(feature, CategoricalFeature)
         _dense(tensors[name], name, _MISSING_WORD if words else _MISSING_NUMBER)
-    if POSITION not in config.features:
+    if not config.has_position:
         _dense(
             tensors[POSITION], POSITION, schema_pb2.TensorRepresentation.DefaultValue(int_value=0)
         )

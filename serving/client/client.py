@@ -13,9 +13,10 @@ from serving.client.errors import ResponseError, StatusError
 from serving.client.metadata import ModelMetadata, VersionStatus, read_metadata, read_status
 from serving.client.transport import Transport
 from serving.ranking.request import Columns, make_columns
-from serving.ranking.result import SCORE, RankedCandidates, sort_candidates
+from serving.ranking.result import RankedCandidates, sort_candidates
 from serving.ranking.signature import RANK, RankSignature, read_rank_signature
 from transforms.errors import ConfigError
+from transforms.examples import SCORE
 
 T = TypeVar("T")
 

@@ -7,8 +7,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-SCORE = "score"
-"""The output that candidates are sorted by, highest first."""
+from transforms.examples import SCORE
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,10 +10,9 @@ from trainer.config import TrainerConfig
 from trainer.export.forward import Forward
 from trainer.inputs import FeatureInputs
 from trainer.score import evaluate_score, parse_score
-from transforms.examples import POSITION
+from transforms.examples import POSITION, SCORE
 from transforms.features import CategoricalFeature, Feature
 
-SCORE = "score"
 _FIRST_POSITION = 1
 _FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {
     "log": tf.math.log,

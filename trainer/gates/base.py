@@ -111,3 +111,17 @@ class TaskLogits(tf.keras.layers.Layer):
             return tf.convert_to_tensor(self.bias)
         product = tf.matmul(inputs, self.kernel)  # [B, T * ...]
         return tf.reshape(product, (-1, *self.tensor_shape)) + self.bias
+
+
+class LogitGate(Gate):
+    """Base of the gates whose weights are a function of one logit a task and expert."""
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the logits [T, n]."""
+        self.logits = TaskLogits(
+            (self.num_tasks, self.num_experts),
+            self.per_example,
+            tf.keras.initializers.RandomUniform(-0.05, 0.05),
+            name="logits",
+        )
+        super().build(input_shape)

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from trainer.gates.base import Gate, GateOutput, TaskLogits
+from trainer.gates.base import GateOutput, LogitGate
 from trainer.gates.options import SoftmaxOptions
 
 
-class SoftmaxGate(Gate):
+class SoftmaxGate(LogitGate):
     """Every task uses every expert: w = softmax(b), or softmax(x A + b) per example.
 
     Example:
@@ -18,16 +18,6 @@ class SoftmaxGate(Gate):
     """
 
     options: SoftmaxOptions
-
-    def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes the logits [T, n]."""
-        self.logits = TaskLogits(
-            (self.num_tasks, self.num_experts),
-            self.per_example,
-            tf.keras.initializers.RandomUniform(-0.05, 0.05),
-            name="logits",
-        )
-        super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
         """Weights [T, n] or [B, T, n]; no penalty."""

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainer.gates.base import Gate, GateOutput, TaskLogits
+from trainer.gates.base import GateOutput, LogitGate
 from trainer.gates.options import TopKOptions
 
 
@@ -29,7 +29,7 @@ def keep_top_k(logits: tf.Tensor, k: int) -> tf.Tensor:
     return tf.where(kept, weights, tf.zeros_like(weights))
 
 
-class TopKGate(Gate):
+class TopKGate(LogitGate):
     """w = softmax(KeepTopK(b, k)), or of x A + b per example. Not continuous in b.
 
     Example:
@@ -39,16 +39,6 @@ class TopKGate(Gate):
     """
 
     options: TopKOptions
-
-    def build(self, input_shape: tf.TensorShape) -> None:
-        """Makes the logits [T, n]."""
-        self.logits = TaskLogits(
-            (self.num_tasks, self.num_experts),
-            self.per_example,
-            tf.keras.initializers.RandomUniform(-0.05, 0.05),
-            name="logits",
-        )
-        super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
         """Weights [T, n] or [B, T, n]; no penalty."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pvalue import PCollection
 
 from transforms.config import DataConfig
+from transforms.engine import make_pipeline
 from transforms.errors import GaterankError, InputError
 from transforms.ingest.checks import check_counts
 from transforms.ingest.counts import COUNTS_FILE, IngestCounts, read_counts
@@ -59,19 +59,11 @@ def build_ingest(
     return counts
 
 
-def make_local_pipeline() -> beam.Pipeline:
-    """A pipeline that runs in this process.
-
-    The runner is named because Beam's DirectRunner first tries to download another one.
-    """
-    return beam.Pipeline("FnApiRunner", options=PipelineOptions([]))
-
-
 def run_ingest(
     config: DataConfig,
     logs: str,
     out_dir: str,
-    make_pipeline: Callable[[], beam.Pipeline] = make_local_pipeline,
+    make_beam_pipeline: Callable[[], beam.Pipeline] = make_pipeline,
     history: str | None = None,
     every_split: bool = True,
 ) -> IngestCounts:
@@ -85,7 +77,7 @@ def run_ingest(
         config: logs, features and tasks.
         logs: the folder of the logs.
         out_dir: the folder to make.
-        make_pipeline: gives the pipeline to run.
+        make_beam_pipeline: gives the pipeline to run.
         history: see `build_ingest`.
         every_split: whether each split must have examples, as for training.
 
@@ -99,7 +91,7 @@ def run_ingest(
     shutil.rmtree(partial, ignore_errors=True)
     splits = [partial / "Split-train", partial / "Split-eval"]
     outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / _DEAD_LETTERS))
-    with make_pipeline() as pipeline:
+    with make_beam_pipeline() as pipeline:
         build_ingest(pipeline, config, logs, outputs, history)
     counts = read_counts(outputs.dead_letters)
     try:
