@@ -61,6 +61,7 @@ def create_pipeline(
         preprocessing_fn="transforms.preprocessing.preprocessing_fn",
         custom_config={"data": data.model_dump_json(), "code_version": data_code},
         disable_statistics=True,
+        disable_analyzer_cache=True,
     )
     transform.add_upstream_node(check_anomalies)
 

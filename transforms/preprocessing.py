@@ -15,6 +15,7 @@ from transforms.features import CategoricalFeature, Feature, NumberFeature
 
 _MAX_Z_SCORE = 10.0
 _MIN_RATE = 1e-4
+_MISSING = float("nan")
 
 FIRST_WORD_ID = 1
 """Ids below this one mean missing or padding."""
@@ -43,9 +44,22 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         position, labels and weights as they are.
     """
     config = DataConfig.model_validate_json(custom_config["data"])
-    outputs: dict[str, tf.Tensor] = {}
+    numbers = {
+        name: _reshape_scale(feature, inputs[name])
+        for name, feature in config.features.items()
+        if isinstance(feature, NumberFeature)
+    }
+    outputs = _z_scores({n: x for n, x in numbers.items() if _is_z_scored(config.features[n])})
     for name, feature in config.features.items():
-        outputs |= transform_feature(name, feature, inputs[name])
+        if isinstance(feature, CategoricalFeature):
+            outputs[name] = _to_ids(name, feature, inputs[name])
+            continue
+        if feature.is_embedded:
+            outputs[name] = _to_buckets(name, feature, numbers[name])
+        elif not _is_z_scored(feature):
+            outputs[name] = _zero_where_missing(numbers[name])
+        if feature.missing_indicator:
+            outputs[missing_name(name)] = tf.cast(tf.math.is_nan(inputs[name]), tf.float32)
     if not config.has_position:
         outputs[POSITION] = inputs[POSITION]
     for task in config.tasks:
@@ -54,43 +68,53 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     return outputs
 
 
-def transform_feature(name: str, feature: Feature, value: Any) -> dict[str, tf.Tensor]:
-    """Transforms one feature; the result has one or, with `missing_indicator`, two tensors.
-
-    Args:
-        name: of the feature, and of its vocabulary.
-        feature: how it is transformed.
-        value: the raw tensor, see `preprocessing_fn`.
-    """
-    if isinstance(feature, CategoricalFeature):
-        return {name: _to_ids(name, feature, value)}
-    outputs = {name: _to_number(name, feature, value)}
-    if feature.missing_indicator:
-        outputs[missing_name(name)] = tf.cast(tf.math.is_nan(value), tf.float32)
-    return outputs
+def _is_z_scored(feature: Feature) -> bool:
+    return isinstance(feature, NumberFeature) and feature.transform.endswith("z_score")
 
 
-def _to_number(name: str, feature: NumberFeature, value: tf.Tensor) -> tf.Tensor:
-    known = tf.math.is_finite(value)
-    number = tf.where(known, value, tf.zeros_like(value))
+def _reshape_scale(feature: NumberFeature, number: tf.Tensor) -> tf.Tensor:
+    """The number, its log or its logit: what is standardised. Missing stays NaN. [B]"""
+    reshaped = number
     if feature.transform in ("log1p", "log_z_score"):
-        number = tf.sign(number) * tf.math.log1p(tf.abs(number))
+        reshaped = tf.sign(number) * tf.math.log1p(tf.abs(number))
     if feature.transform == "logit_z_score":
         rate = tf.clip_by_value(number, _MIN_RATE, 1.0 - _MIN_RATE)
-        number = tf.math.log(rate) - tf.math.log1p(-rate)
-    # Analyzers read the known values only: a missing number must not move the mean.
-    if feature.transform == "buckets":
-        boundaries = tft.quantiles(
-            tf.boolean_mask(number, known), feature.num_buckets, epsilon=0.01, name=name
-        )
-        bucket = tft.apply_buckets(number, boundaries) + FIRST_WORD_ID
-        return tf.where(known, bucket, tf.zeros_like(bucket))
-    if feature.transform in ("z_score", "log_z_score", "logit_z_score"):
-        seen = tf.boolean_mask(number, known)
-        mean, variance = tft.mean(seen, name=f"{name}_mean"), tft.var(seen, name=f"{name}_var")
-        number = tf.math.divide_no_nan(number - mean, tf.sqrt(variance))
-        number = tf.clip_by_value(number, -_MAX_Z_SCORE, _MAX_Z_SCORE)
-    return tf.where(known, number, tf.zeros_like(number))
+        reshaped = tf.math.log(rate) - tf.math.log1p(-rate)
+    return tf.where(tf.math.is_finite(number), reshaped, tf.fill(tf.shape(number), _MISSING))
+
+
+def _z_scores(numbers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """(x - mean) / std of each column [B], cut to +-10; 0 where it is missing."""
+    if not numbers:
+        return {}
+    columns = tf.stack(list(numbers.values()), axis=1)  # [B, n]
+    # A sparse matrix of the known values: a missing number must not move the mean. One
+    # matrix for all columns: each analyzer of its own adds half a second to Transform.
+    places = tf.where(tf.math.is_finite(columns))  # [known, 2]
+    shape = tf.stack([tf.shape(columns, tf.int64)[0], len(numbers)])
+    known = tf.SparseTensor(places, tf.gather_nd(columns, places), shape)
+    # A column that training never saw has no mean (NaN): whatever comes then scores 0.
+    means = _zero_where_missing(tft.mean(known, reduce_instance_dims=False, name="means"))  # [n]
+    variances = _zero_where_missing(tft.var(known, reduce_instance_dims=False, name="vars"))  # [n]
+    scores = {}
+    for i, (name, number) in enumerate(numbers.items()):
+        score = tf.math.divide_no_nan(number - means[i], tf.sqrt(variances[i]))
+        score = tf.clip_by_value(score, -_MAX_Z_SCORE, _MAX_Z_SCORE)
+        scores[name] = tf.where(tf.math.is_finite(number), score, tf.zeros_like(score))
+    return scores
+
+
+def _to_buckets(name: str, feature: NumberFeature, number: tf.Tensor) -> tf.Tensor:
+    known = tf.math.is_finite(number)
+    boundaries = tft.quantiles(
+        tf.boolean_mask(number, known), feature.num_buckets, epsilon=0.01, name=name
+    )
+    bucket = tft.apply_buckets(_zero_where_missing(number), boundaries) + FIRST_WORD_ID
+    return tf.where(known, bucket, tf.zeros_like(bucket))
+
+
+def _zero_where_missing(number: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.math.is_finite(number), number, tf.zeros_like(number))
 
 
 def _to_ids(name: str, feature: CategoricalFeature, value: Any) -> tf.Tensor:
