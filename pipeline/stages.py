@@ -10,7 +10,7 @@ from pipeline.local_runner import find_logs
 from transforms.engine import make_pipeline
 from transforms.errors import InputError
 from transforms.examples import SPLITS
-from transforms.ingest.counts import IngestCounts
+from transforms.ingest.counting.counts import IngestCounts
 from transforms.ingest.pipeline import run_ingest
 from transforms.transform_examples import transform_examples
 

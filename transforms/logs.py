@@ -7,6 +7,8 @@ from pydantic import Field
 
 from transforms.section import Duration, Name, Section
 
+TimeUnit = Literal["s", "ms", "us"]
+
 
 class Split(Section):
     """Which impressions the model never sees in training.
@@ -56,6 +58,6 @@ class Logs(Section):
     split: Split = Split()
     dead_letters: DeadLetters = DeadLetters()
     clock_skew: Duration = timedelta(seconds=5)
-    timestamp_unit: Literal["s", "ms", "us"] = "ms"
+    timestamp_unit: TimeUnit = "ms"
     known_after: tuple[Name, ...] = ()
     partitions: int = Field(4, ge=1, le=65536)

@@ -9,8 +9,8 @@ from tfx.dsl.component.experimental.decorators import component
 
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
-from transforms.ingest.checks import check_counts
-from transforms.ingest.counts import read_counts
+from transforms.ingest.counting.checks import check_counts
+from transforms.ingest.counting.counts import read_counts
 
 
 @component

@@ -25,8 +25,8 @@ from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
 from transforms.ingest.pipeline import build_ingest
-from transforms.ingest.storage import list_files, locate
-from transforms.ingest.write_examples import IngestOutputs
+from transforms.ingest.plan import IngestOutputs
+from transforms.storage import list_files, locate
 
 FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
 

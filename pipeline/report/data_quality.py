@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transforms.ingest.counts import IngestCounts
-from transforms.ingest.reasons import Reason
+from transforms.ingest.counting.counts import IngestCounts
+from transforms.ingest.dead_letters.reasons import Reason
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.evaluation.figures import Figures
-from transforms.ingest.counts import IngestCounts
+from transforms.ingest.counting.counts import IngestCounts
 from transforms.simulator.truth import TaskTruth
 from transforms.tasks import TaskKind
 

@@ -12,7 +12,7 @@ from ingest_inputs import Row, decode, feedback, make_config, read_records, writ
 
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
-from transforms.ingest.counts import IngestCounts
+from transforms.ingest.counting.counts import IngestCounts
 from transforms.ingest.pipeline import run_ingest
 
 

@@ -8,7 +8,7 @@ from ingest_inputs import make_config
 from ingest_runs import ingest, read_dead_letters, read_examples
 
 from transforms.errors import InputError
-from transforms.ingest.plan import make_plan
+from transforms.ingest.make_plan import make_plan
 
 LOG = (
     "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,"

@@ -8,9 +8,9 @@ import pytest
 from ingest_inputs import make_config
 from ingest_runs import ingest, read_dead_letters, read_examples
 
-from transforms.adapters.negatives import sample_negatives
 from transforms.errors import InputError
-from transforms.ingest.plan import make_plan
+from transforms.ingest.adapters.negatives import sample_negatives
+from transforms.ingest.make_plan import make_plan
 
 CATEGORICAL = {"kind": "categorical"}
 FEATURES = {

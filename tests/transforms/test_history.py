@@ -22,19 +22,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_inputs import decode, make_config
 
-from transforms.adapters.base import LogFile
-from transforms.adapters.canonical import CanonicalLogs
 from transforms.config import DataConfig
 from transforms.errors import ConfigError
-from transforms.ingest.fields import feedback_fields, impression_fields
-from transforms.ingest.history.messages import add_history, key_messages, label_totals
+from transforms.ingest.adapters.base import LogFile
+from transforms.ingest.adapters.canonical import CanonicalLogs
+from transforms.ingest.casting.fields import feedback_fields, impression_fields
 from transforms.ingest.history.past import state_schema, to_past, to_rows
 from transforms.ingest.history.state import HistoryFile
 from transforms.ingest.history.statistics import Histories
 from transforms.ingest.history.sums import sums_within
-from transforms.ingest.partition import encode_batches, label_partition
 from transforms.ingest.plan import IngestPlan, Inspected
-from transforms.ingest.shuffle import pack, unpack
+from transforms.ingest.rows.partitions import pack, unpack
+from transforms.ingest.steps.history_messages import add_history, key_messages, label_totals
+from transforms.ingest.steps.partition import label_partition
+from transforms.ingest.writing.examples import encode_batches
 from transforms.section import load_section
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.ingest.casts import Cast
-from transforms.ingest.number_casts import NumberCast, PositionCast, ValueCast
-from transforms.ingest.rows import RawBatch, Refusals
-from transforms.ingest.text_casts import IsInCast, KeyCast, WordCast, WordsCast
-from transforms.ingest.time_cast import TimeCast
+from transforms.ingest.casting.base import Cast
+from transforms.ingest.casting.numbers import NumberCast, PositionCast, ValueCast
+from transforms.ingest.casting.times import TimeCast
+from transforms.ingest.casting.words import IsInCast, KeyCast, WordCast, WordsCast
+from transforms.ingest.dead_letters.refusals import Refusals
 
 
 def cast(how: Cast, values, type_=None):
@@ -22,8 +22,8 @@ def cast(how: Cast, values, type_=None):
     result = how.cast("x", array, refusals)
     assert result.type == how.type
     assert len(result) == len(array)
-    batch = RawBatch({}, np.arange(len(array)), lambda places: [""] * len(places))
-    refused = {refusal.row: refusal.reason.value for refusal in refusals.of(batch)}
+    listed = refusals.listed(np.arange(len(array)), lambda places: [""] * len(places))
+    refused = {refusal.row: refusal.reason.value for refusal in listed}
     good = {i: v for i, v in enumerate(result.to_pylist()) if i not in refused}
     return good, refused
 

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.errors import InputError
-from transforms.ingest import csv_files
-from transforms.ingest.csv_files import Dialect, read_csv_file, read_header
-from transforms.ingest.csv_lines import cut_lines, row_pattern
+from transforms.ingest.reading import csv_blocks, csv_lines
+from transforms.ingest.reading.csv_blocks import read_csv_file
+from transforms.ingest.reading.csv_header import read_header
+from transforms.ingest.reading.csv_lines import cut_lines
+from transforms.ingest.reading.dialect import Dialect
 
 COLUMNS = frozenset({"a", "b"})
 
@@ -72,15 +74,15 @@ def test_a_carriage_return_alone_is_no_line_break(path):
 
 
 def test_an_endless_row_is_refused_and_held_in_part_only(path, monkeypatch):
-    monkeypatch.setattr(csv_files, "MAX_ROW_BYTES", 100)
-    monkeypatch.setattr("transforms.ingest.csv_lines.MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(csv_blocks, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(csv_lines, "MAX_ROW_BYTES", 100)
     held = []
 
     def watched(block: bytes, *args):
         held.append(len(block))
         return cut_lines(block, *args)
 
-    monkeypatch.setattr(csv_files, "cut_lines", watched)
+    monkeypatch.setattr(csv_blocks, "cut_lines", watched)
     rows, refused = read(path, b"a,b\n" + b"x" * 5000 + b"\n1,2\n", block_bytes=64)
     assert max(held) < 200
     assert rows == [(3, ("1", "2"))]
@@ -158,7 +160,7 @@ def test_any_bytes_are_rows_refusals_or_empty_lines(tmp_path_factory, content, b
 
 
 def test_memory_of_a_row_is_not_shared_between_good_and_bad():
-    lines = cut_lines(b'1,2\n"3\n', 1, True, row_pattern(",", True), True)
+    lines = cut_lines(b'1,2\n"3\n', 1, True, Dialect())
     assert lines.rows.to_pylist() == [b"1,2\n"]
     assert lines.numbers.tolist() == [1]
     assert lines.consumed == 7

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_inputs import decode, read_records
 
-from transforms.ingest.examples_coder import encode_examples
-from transforms.ingest.tfrecord import frame, shard_path, write_records
-from transforms.ingest.wire import varint
+from transforms.ingest.writing.examples import encode_examples
+from transforms.ingest.writing.tfrecord import frame, shard_path, write_records
+from transforms.ingest.writing.wire import varint
 
 WORDS = st.text(max_size=300)
 FLOATS = st.floats(width=32, allow_nan=False)

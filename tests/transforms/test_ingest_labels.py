@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_inputs import FEATURES, decode, make_config
 
-from transforms.adapters.base import LogFile
-from transforms.adapters.canonical import CanonicalLogs
-from transforms.ingest.fields import feedback_fields, impression_fields
-from transforms.ingest.partition import encode_batches, label_partition
+from transforms.ingest.adapters.base import LogFile
+from transforms.ingest.adapters.canonical import CanonicalLogs
+from transforms.ingest.casting.fields import feedback_fields, impression_fields
 from transforms.ingest.plan import IngestPlan, Inspected
+from transforms.ingest.steps.partition import label_partition
+from transforms.ingest.writing.examples import encode_batches
 
 SKEW = 2000
 TASKS = {

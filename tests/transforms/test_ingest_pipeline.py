@@ -18,10 +18,10 @@ from ingest_inputs import (
 from ingest_runs import digest, ingest, make_wide_pipeline, read_dead_letters, read_examples
 
 from transforms.errors import DeadLetterRatioError, InputError
-from transforms.ingest.checks import check_counts
-from transforms.ingest.counts import check_balance, read_counts
+from transforms.ingest.counting.checks import check_counts
+from transforms.ingest.counting.counts import check_balance, read_counts
+from transforms.ingest.dead_letters.files import DEAD_LETTER_SCHEMA
 from transforms.ingest.pipeline import run_ingest
-from transforms.ingest.rows import DEAD_LETTERS
 
 
 def outcome(counts, kind):
@@ -111,7 +111,7 @@ def test_every_row_is_an_example_a_duplicate_or_a_dead_letter_with_its_reason(tm
     assert letters[-1]["text"] == "r53,u,i,1767225653000,old,de,a"
     assert letters[-1]["detail"] == "`age` must be a number. Received: 'old'"
     assert json.loads(letters[5]["text"])["request_id"] == "r43"
-    assert {len(row) for row in letters} == {len(DEAD_LETTERS)}
+    assert {len(row) for row in letters} == {len(DEAD_LETTER_SCHEMA)}
     assert sum(counts.dead_letters.values()) == len(letters)
     assert counts.missing == {"age": 1, "country": 0, "tags": 0}
     assert read_counts(str(tmp_path / "out" / "dead_letters")) == counts

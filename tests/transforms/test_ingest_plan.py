@@ -15,9 +15,10 @@ from ingest_inputs import (
 )
 
 from transforms.errors import ConfigError, InputError
-from transforms.ingest.plan import Part, make_plan
-from transforms.ingest.reasons import Reason
-from transforms.ingest.storage import list_files, locate, write_whole
+from transforms.ingest.dead_letters.reasons import Reason
+from transforms.ingest.make_plan import make_plan
+from transforms.ingest.plan import Part
+from transforms.storage import list_files, locate, write_whole
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.ingest import splits
-from transforms.ingest.hashing import hash_text
-from transforms.ingest.splits import Times, flag_eval
+from transforms.ingest.joining import splits
+from transforms.ingest.joining.splits import Times, flag_eval
+from transforms.ingest.rows.hashing import hash_text
 from transforms.logs import Split
 
 MASK = (1 << 64) - 1

@@ -15,12 +15,13 @@ from apache_beam.pvalue import PCollection
 from transforms.config import DataConfig
 from transforms.engine import make_pipeline
 from transforms.errors import GaterankError, InputError
-from transforms.ingest.checks import check_counts
-from transforms.ingest.counts import COUNTS_FILE, IngestCounts, read_counts
-from transforms.ingest.plan import make_plan
-from transforms.ingest.read_logs import ReadLogs
-from transforms.ingest.write_counts import WriteCounts
-from transforms.ingest.write_examples import IngestOutputs, WriteExamples
+from transforms.ingest.counting.checks import check_counts
+from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts, read_counts
+from transforms.ingest.make_plan import make_plan
+from transforms.ingest.plan import IngestOutputs
+from transforms.ingest.steps.read_logs import ReadLogs
+from transforms.ingest.steps.write_counts import WriteCounts
+from transforms.ingest.steps.write_examples import WriteExamples
 
 _DEAD_LETTERS = "dead_letters"
 

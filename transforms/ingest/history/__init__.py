@@ -14,4 +14,6 @@ see each other.
 
 What is known at the end is written as a file. Ingestion of later logs can start from it;
 impressions up to the file's end ignore it, for it holds their future.
+
+Here is the arithmetic, on the rows of some keys; `steps.make_histories` brings them together.
 """

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from transforms.config import DataConfig
 from transforms.examples import TIMESTAMP, label_name
 from transforms.features import HistoryFeature
-from transforms.ingest.fields import key_column
-from transforms.ingest.hashing import hash_text
-from transforms.ingest.labels import Feedback, Labels, known_after
+from transforms.ingest.joining.labels import Feedback, Labels, known_after
+from transforms.ingest.rows.columns import key_column
+from transforms.ingest.rows.hashing import hash_text
 
 KEY, SHARD, PLACE = "key", "shard", "place"
 _SALT = "history:"

@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.ingest.hashing import Hashes
 from transforms.ingest.history.keys import KEY, KeySet
-from transforms.ingest.history.priors import Floats
-from transforms.ingest.rows import Ints
+from transforms.ingest.rows.arrays import Floats, Ints
+from transforms.ingest.rows.hashing import Hashes
 
 BY, COUNT, LAST = "by", "count", "last"
 HOURS = ""

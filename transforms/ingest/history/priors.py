@@ -6,12 +6,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from transforms.ingest.rows import Flags, Ints
+from transforms.ingest.rows.arrays import Flags, Floats, Ints
 
 HOUR = 3_600_000
-Floats = npt.NDArray[np.float64]
 
 
 class Bin(NamedTuple):

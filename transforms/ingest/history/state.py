@@ -19,7 +19,7 @@ from transforms.errors import InputError
 from transforms.ingest.history.keys import KEY, KeySet
 from transforms.ingest.history.past import BY, HOURS, state_schema
 from transforms.ingest.history.priors import Bin, Totals
-from transforms.ingest.storage import locate, write_whole
+from transforms.storage import locate, write_whole
 
 HISTORY_FILE = "history.parquet"
 _FORMAT = 1

@@ -10,9 +10,9 @@ from transforms.examples import TIMESTAMP, label_name
 from transforms.features import HistoryFeature
 from transforms.ingest.history.keys import KEY, PLACE, SHARD, KeySet, known_name
 from transforms.ingest.history.past import Past
-from transforms.ingest.history.priors import HOUR, Floats, Totals
+from transforms.ingest.history.priors import HOUR, Totals
 from transforms.ingest.history.sums import Sums, Timeline
-from transforms.ingest.rows import Ints
+from transforms.ingest.rows.arrays import Floats, Ints
 
 _ORDER = [(name, "ascending") for name in (KEY, TIMESTAMP, SHARD, PLACE)]
 

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.ingest.history.priors import Floats
-from transforms.ingest.rows import Ints
+from transforms.ingest.rows.arrays import Floats, Ints
 
 
 class Timeline(NamedTuple):

@@ -1,0 +1,135 @@
+"""Which columns ingestion reads from impressions and feedback, and as what."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from transforms.config import DataConfig
+from transforms.errors import ConfigError
+from transforms.examples import (
+    ITEM_ID,
+    POSITION,
+    REQUEST_ID,
+    TIMESTAMP,
+    USER_ID,
+    label_name,
+    weight_name,
+)
+from transforms.features import CategoricalFeature, ColumnFeature, Feature, column_of
+from transforms.ingest.casting.base import Cast
+from transforms.ingest.casting.numbers import NumberCast, PositionCast, ValueCast
+from transforms.ingest.casting.times import TimeCast
+from transforms.ingest.casting.words import IsInCast, KeyCast, WordCast, WordsCast
+from transforms.ingest.rows.columns import (
+    EVENT,
+    VALUE,
+    event_column,
+    feature_column,
+    key_column,
+    mask_column,
+)
+from transforms.logs import TimeUnit
+
+
+class Field(NamedTuple):
+    """One column of the checked rows.
+
+    Attributes:
+        name: in the checked rows.
+        column: in the logs.
+        cast: how the values are read.
+        use: who needs it, for messages, such as `features.age`; empty for a key.
+        required: whether every file must have the column.
+    """
+
+    name: str
+    column: str
+    cast: Cast
+    use: str = ""
+    required: bool = False
+
+
+Fields = tuple[Field, ...]
+
+
+def impression_fields(config: DataConfig, unit: TimeUnit, events: Iterable[str]) -> Fields:
+    """The fields of an impression.
+
+    Args:
+        config: names features and masks.
+        unit: of plain timestamps.
+        events: columns that hold feedback in the same row.
+
+    Raises:
+        ConfigError: if a feature's name is taken by something else in an example.
+    """
+    fields = [
+        Field(REQUEST_ID, REQUEST_ID, KeyCast(), required=True),
+        Field(USER_ID, USER_ID, KeyCast(), required=True),
+        Field(ITEM_ID, ITEM_ID, KeyCast(), required=True),
+        Field(TIMESTAMP, TIMESTAMP, TimeCast(unit), required=True),
+        Field(POSITION, POSITION, PositionCast()),
+    ]
+    for name, feature in config.features.items():
+        _check_name(name, feature, config)
+    for name, feature in config.column_features.items():
+        cast, column = _feature_cast(feature), column_of(name, feature)
+        fields.append(Field(feature_column(name), column, cast, f"features.{name}"))
+    fields += _key_fields(config)
+    for name, task in config.tasks.items():
+        if task.mask and task.mask.column:
+            cast, column = IsInCast(task.mask.is_in), task.mask.column
+            fields.append(Field(mask_column(name), column, cast, f"tasks.{name}.mask"))
+    for event in events:
+        cast = NumberCast(minimum=0.0 if event in log_events(config) else None)
+        fields.append(Field(event_column(event), event, cast))
+    return tuple(fields)
+
+
+def feedback_fields(unit: TimeUnit) -> Fields:
+    """The fields of a feedback row."""
+    return (
+        Field(REQUEST_ID, REQUEST_ID, KeyCast(), required=True),
+        Field(ITEM_ID, ITEM_ID, KeyCast(), required=True),
+        Field(EVENT, EVENT, KeyCast(), required=True),
+        Field(VALUE, VALUE, ValueCast()),
+        Field(TIMESTAMP, TIMESTAMP, TimeCast(unit), required=True),
+    )
+
+
+def log_events(config: DataConfig) -> tuple[str, ...]:
+    """The events with a label that is a logarithm: log(1 + x) needs x >= 0 here."""
+    labels = (task.label for task in config.tasks.values())
+    return tuple(sorted({label.event for label in labels if label.transform == "log1p"}))
+
+
+def _key_fields(config: DataConfig) -> list[Field]:
+    """The columns by which histories are kept, each once, without those that are keys."""
+    users: dict[str, str] = {}
+    for name, feature in config.history_features.items():
+        for column in feature.key:
+            users.setdefault(column, f"features.{name}")
+    return [
+        Field(key_column(column), column, WordCast(), use)
+        for column, use in users.items()
+        if column not in (USER_ID, ITEM_ID)
+    ]
+
+
+def _feature_cast(feature: Feature) -> Cast:
+    if not isinstance(feature, CategoricalFeature):
+        return NumberCast()
+    return WordsCast(feature.separator) if feature.multivalued else WordCast()
+
+
+def _check_name(name: str, feature: Feature, config: DataConfig) -> None:
+    labels = {make(task) for task in config.tasks for make in (label_name, weight_name)}
+    keys = {REQUEST_ID, USER_ID, ITEM_ID, TIMESTAMP, POSITION}
+    held = column_of(name, feature) if isinstance(feature, ColumnFeature) else None
+    is_key = name in keys and held != name
+    if is_key or name in labels:
+        raise ConfigError(
+            f"features.{name}: the name is taken in an example by "
+            f"{'a key' if is_key else 'a label or a weight'}; give the feature another name"
+        )
+    if name in (USER_ID, ITEM_ID) and not isinstance(feature, CategoricalFeature):
+        raise ConfigError(f"features.{name}: an id must be categorical. Received: kind=numeric")

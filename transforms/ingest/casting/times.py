@@ -1,0 +1,110 @@
+"""Casts columns that hold times to milliseconds since the epoch (UTC)."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from transforms.ingest.casting.base import decode, is_number, is_text, plain_type, to_text
+from transforms.ingest.casting.numbers import parse_numbers
+from transforms.ingest.dead_letters.reasons import Reason
+from transforms.ingest.dead_letters.refusals import Refusals
+from transforms.ingest.rows.arrays import to_flags
+from transforms.logs import TimeUnit
+
+_YEAR_10000 = 253_402_300_800
+_UNITS_A_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000}
+_DATE_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?"
+_LOCAL = rf"^\d{{4}}-\d{{2}}-\d{{2}}$|{_DATE_TIME}$"
+_ZONED = rf"{_DATE_TIME}(Z|[+-]\d{{2}}(:?\d{{2}})?)$"
+
+
+@dataclass(frozen=True)
+class TimeCast:
+    """A time, never missing: int64 milliseconds.
+
+    Takes whole numbers in `unit`, Arrow timestamps and dates, and ISO-8601 text, which is
+    UTC where it names no zone. Parts of a millisecond are cut off.
+
+    Attributes:
+        unit: of plain numbers.
+    """
+
+    unit: TimeUnit
+    type = pa.int64()
+    rule = "must hold timestamps, whole numbers or ISO-8601 text"
+
+    def accepts(self, source: pa.DataType) -> bool:
+        plain = plain_type(source)
+        number = is_number(plain) and not types.is_boolean(plain)
+        return is_text(source) or number or types.is_timestamp(plain) or types.is_date(plain)
+
+    def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+        values = decode(values)
+        times = self._read(values)
+        if not times.null_count:
+            return times
+        missing = to_flags(pc.is_null(values))
+        if is_text(values.type):
+            missing |= to_flags(pc.equal(pc.ascii_trim_whitespace(to_text(values)), ""))
+        refusals.refuse(missing, Reason.MISSING_KEY, f"`{name}` must not be empty", values)
+        rule = f"`{name}` must be a whole number of {self.unit} or an ISO-8601 time, 1970 to 9999"
+        bad = to_flags(pc.is_null(times)) & ~missing
+        refusals.refuse(bad, Reason.BAD_TIMESTAMP, rule, values)
+        return times
+
+    def _read(self, values: pa.Array) -> pa.Array:
+        """The times, null where there is none."""
+        if types.is_timestamp(values.type) or types.is_date(values.type):
+            milliseconds = pc.cast(pc.cast(values, pa.timestamp("ms"), safe=False), pa.int64())
+            return _within(milliseconds, _YEAR_10000 * 1000)
+        per_second = _UNITS_A_SECOND[self.unit]
+        whole = _within(_read_whole(values), _YEAR_10000 * per_second)
+        scaled = pc.divide(
+            pc.multiply(whole, max(1, 1000 // per_second)), max(1, per_second // 1000)
+        )
+        if not is_text(values.type) or not scaled.null_count:
+            return scaled
+        return pc.coalesce(scaled, _within(_read_iso(values), _YEAR_10000 * 1000))
+
+
+def _read_whole(values: pa.Array) -> pa.Array:
+    try:
+        return pc.cast(values, pa.int64())
+    except pa.ArrowInvalid:
+        numbers, _ = parse_numbers(values)
+        # Above 2^53 a float64 is no longer exact.
+        is_whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), 2.0**53))
+        return pc.cast(pc.if_else(is_whole, numbers, pa.scalar(None, pa.float64())), pa.int64())
+
+
+def _read_iso(values: pa.Array) -> pa.Array:
+    text = pc.ascii_trim_whitespace(to_text(values))
+    text = pc.replace_substring_regex(text, r"(\.\d{1,3})\d*", r"\1")
+    nothing = pa.scalar(None, pa.string())
+    local = pc.if_else(pc.match_substring_regex(text, _LOCAL), text, nothing)
+    zoned = pc.if_else(pc.match_substring_regex(text, _ZONED), text, nothing)
+    times = (
+        pc.cast(_cast_or_null(local, pa.timestamp("ms")), pa.int64()),
+        pc.cast(_cast_or_null(zoned, pa.timestamp("ms", "UTC")), pa.int64()),
+    )
+    return pc.coalesce(*times)
+
+
+def _cast_or_null(text: pa.Array, type_: pa.DataType) -> pa.Array:
+    """Casts what has the form of a time; 30 February, found by halving, becomes null."""
+    try:
+        return pc.cast(text, type_)
+    except pa.ArrowInvalid:
+        if len(text) == 1:
+            return pa.nulls(1, type_)
+        half = len(text) // 2
+        return pa.concat_arrays(
+            [_cast_or_null(text[:half], type_), _cast_or_null(text[half:], type_)]
+        )
+
+
+def _within(times: pa.Array, end: int) -> pa.Array:
+    inside = pc.and_(pc.greater_equal(times, 0), pc.less(times, end))
+    return pc.if_else(inside, times, pa.scalar(None, pa.int64()))

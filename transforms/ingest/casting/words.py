@@ -1,0 +1,139 @@
+"""Casts of columns that hold text: ids, words, lists of words."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from transforms.ingest.casting.base import decode, is_scalar, is_text, plain_type, to_text
+from transforms.ingest.dead_letters.reasons import Reason
+from transforms.ingest.dead_letters.refusals import Refusals
+from transforms.ingest.rows.arrays import to_flags
+
+MAX_WORD_BYTES = 1000
+MAX_WORDS = 10_000
+
+
+@dataclass(frozen=True)
+class KeyCast:
+    """An id: text, never missing."""
+
+    type = pa.string()
+    rule = "must hold ids: text or whole numbers"
+
+    def accepts(self, source: pa.DataType) -> bool:
+        return is_text(source) or types.is_integer(plain_type(source))
+
+    def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+        text = cast_text(name, values, refusals)
+        empty = to_flags(pc.fill_null(pc.equal(pc.binary_length(text), 0), True))
+        refusals.refuse(empty, Reason.MISSING_KEY, f"`{name}` must not be empty", values)
+        return text
+
+
+@dataclass(frozen=True)
+class WordCast:
+    """A word of a categorical feature: text; empty text is missing."""
+
+    type = pa.string()
+    rule = "must hold text, numbers or dates"
+
+    def accepts(self, source: pa.DataType) -> bool:
+        return is_text(source) or is_scalar(plain_type(source))
+
+    def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+        text = cast_text(name, values, refusals)
+        is_empty = pc.equal(pc.binary_length(text), 0)
+        if not pc.any(is_empty).as_py():
+            return text
+        return pc.if_else(is_empty, pa.scalar(None, pa.string()), text)
+
+
+@dataclass(frozen=True)
+class WordsCast:
+    """A list of words: a list column, or text split at the separator; no words is missing.
+
+    Attributes:
+        separator: between the words of a text.
+    """
+
+    separator: str
+    type = pa.list_(pa.string())
+    rule = "must hold lists of words, or text"
+
+    def accepts(self, source: pa.DataType) -> bool:
+        if types.is_list(source) or types.is_large_list(source):
+            return WordCast().accepts(source.value_type)
+        return WordCast().accepts(source)
+
+    def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+        if types.is_list(values.type) or types.is_large_list(values.type):
+            lists = values
+        else:
+            lists = pc.split_pattern(_utf8(name, values, refusals), pattern=self.separator)
+        sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        rule = f"`{name}` must have at most {MAX_WORDS} words"
+        refusals.refuse(sizes > MAX_WORDS, Reason.VALUE_TOO_LONG, rule, sizes)
+        return _clean_lists(name, lists, refusals)
+
+
+@dataclass(frozen=True)
+class IsInCast:
+    """Whether a column has one of the values, compared as text; missing is none of them.
+
+    Attributes:
+        values: the texts.
+    """
+
+    values: tuple[str, ...]
+    type = pa.bool_()
+    rule = WordCast.rule
+
+    def accepts(self, source: pa.DataType) -> bool:
+        return WordCast().accepts(source)
+
+    def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+        text = cast_text(name, values, refusals)
+        return pc.is_in(text, value_set=pa.array(self.values, pa.string()))
+
+
+def cast_text(name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+    """Reads a column as text; what is no UTF-8 or longer than 1,000 bytes is refused."""
+    text = _utf8(name, values, refusals)
+    sizes = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
+    rule = f"`{name}` must have at most {MAX_WORD_BYTES} bytes"
+    refusals.refuse(sizes > MAX_WORD_BYTES, Reason.VALUE_TOO_LONG, rule, sizes)
+    return text
+
+
+def _utf8(name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+    values = decode(values)
+    if types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    try:
+        return pc.cast(values, pa.string())
+    except pa.ArrowInvalid:
+        text = to_text(values)
+        bad = to_flags(pc.not_equal(pc.cast(text, values.type), values))
+        rule = f"`{name}` must be UTF-8 text"
+        refusals.refuse(bad, Reason.WRONG_ENCODING, rule, text)
+        return text
+
+
+def _clean_lists(name: str, lists: pa.Array, refusals: Refusals) -> pa.Array:
+    """Leaves missing and empty words out; a list without words becomes null."""
+    parents = pc.list_parent_indices(lists).to_numpy().astype(np.int64)
+    inner = Refusals(len(parents))
+    words = cast_text(name, pc.list_flatten(lists), inner)
+    bad = np.zeros(len(lists), dtype=bool)
+    bad[parents[inner.flags]] = True
+    rule = f"`{name}` must be UTF-8 words of at most {MAX_WORD_BYTES} bytes"
+    refusals.refuse(bad, Reason.VALUE_TOO_LONG, rule, lists)
+    full = to_flags(pc.greater(pc.binary_length(words), 0))
+    sizes = np.bincount(parents[full], minlength=len(lists))
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    missing = np.append(sizes == 0, False)
+    kept = words.filter(pa.array(full))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32(), mask=missing), kept)

@@ -1,0 +1,173 @@
+"""What became of every row: tallied by the workers, added up, checked, written as JSON."""
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from transforms.config import DataConfig
+from transforms.errors import InputError
+from transforms.examples import SPLITS
+from transforms.ingest.counting.tally import Tally
+from transforms.section import Section
+from transforms.storage import locate
+
+COUNTS_FILE = "counts.json"
+_MAX_BYTES = 64 << 20
+
+
+class ImpressionCounts(Section):
+    """Rows of impressions; `read` is the sum of the others.
+
+    Attributes:
+        read: all.
+        examples: written.
+        duplicates: of an impression that is an example.
+        dead: in the dead letters.
+    """
+
+    read: int
+    examples: int
+    duplicates: int
+    dead: int
+
+
+class FeedbackCounts(Section):
+    """Rows of feedback; `read` is the sum of the others.
+
+    Attributes:
+        read: all.
+        attributed: part of some label, or of some mask.
+        duplicates: equal in all columns to another row.
+        outside_window: later than every window that its event has.
+        unused: of an event that no label and no mask needs.
+        dead: in the dead letters.
+    """
+
+    read: int
+    attributed: int
+    duplicates: int
+    outside_window: int
+    unused: int
+    dead: int
+
+
+class LabelCounts(Section):
+    """A task's labels in one split.
+
+    Attributes:
+        examples: with a label.
+        positives: with a label above 0.
+        mean_label: in the label's transformed space; None without examples.
+    """
+
+    examples: int
+    positives: int
+    mean_label: float | None
+
+
+class TimeSpan(Section):
+    """The examples' first and last time, ISO-8601 in UTC; None without examples."""
+
+    first: str | None
+    last: str | None
+
+
+class IngestCounts(Section):
+    """The whole of `counts.json`.
+
+    Attributes:
+        impressions: what became of them.
+        feedback: what became of it.
+        splits: examples of each split.
+        dead_letters: reason -> rows.
+        tasks: task -> split -> labels.
+        missing: feature -> examples without it.
+        time: of the examples.
+        events: event -> feedback rows read.
+        sources: file -> rows read.
+        unreadable: file -> why it could not be read to its end.
+    """
+
+    impressions: ImpressionCounts
+    feedback: FeedbackCounts
+    splits: dict[str, int]
+    dead_letters: dict[str, int]
+    tasks: dict[str, dict[str, LabelCounts]]
+    missing: dict[str, int]
+    time: TimeSpan
+    events: dict[str, int]
+    sources: dict[str, int]
+    unreadable: dict[str, str]
+
+
+def make_counts(tally: Tally, config: DataConfig) -> IngestCounts:
+    """Gives the totals their names."""
+    outcomes = {kind: tally.under(kind) for kind in ("impressions", "feedback")}
+    return IngestCounts(
+        impressions=ImpressionCounts(**_zeros(ImpressionCounts) | outcomes["impressions"]),
+        feedback=FeedbackCounts(**_zeros(FeedbackCounts) | outcomes["feedback"]),
+        splits={split: tally.count("splits", split) for split in SPLITS},
+        dead_letters=tally.under("dead_letters"),
+        tasks={
+            task: {split: _label_counts(tally, task, split) for split in SPLITS}
+            for task in config.tasks
+        },
+        missing={feature: tally.count("missing", feature) for feature in config.features},
+        time=TimeSpan(first=_iso(tally.first), last=_iso(tally.last)),
+        events=tally.under("events"),
+        sources=tally.under("sources"),
+        unreadable=dict(sorted(tally.unreadable.items())),
+    )
+
+
+def check_balance(counts: IngestCounts) -> None:
+    """Asserts that no row is lost or counted twice.
+
+    Raises:
+        AssertionError: a bug of ingestion, not of the logs.
+    """
+    for kind in ("impressions", "feedback"):
+        outcomes = dict(getattr(counts, kind))
+        read = outcomes.pop("read")
+        assert read == sum(outcomes.values()), f"{kind} do not balance: {read} read, {outcomes}"
+    dead = counts.impressions.dead + counts.feedback.dead
+    assert dead == sum(counts.dead_letters.values()), f"{dead} dead rows, {counts.dead_letters}"
+    examples = counts.impressions.examples
+    assert examples == sum(counts.splits.values()), f"{examples} examples, {counts.splits}"
+
+
+def read_counts(folder: str) -> IngestCounts:
+    """Reads `counts.json` from the folder of the dead letters.
+
+    Raises:
+        InputError: if there is no such file, or it holds something else.
+    """
+    file_system, path = locate(f"{folder}/{COUNTS_FILE}")
+    try:
+        with file_system.open_input_stream(path) as stream:
+            return IngestCounts.model_validate_json(stream.read(_MAX_BYTES))
+    except OSError as error:
+        raise InputError(f"{folder}/{COUNTS_FILE}: cannot be read: {error}") from None
+    except ValidationError as error:
+        raise InputError(f"{folder}/{COUNTS_FILE}: must hold counts: {error}") from None
+
+
+def _zeros(model: type[Section]) -> dict[str, int]:
+    return dict.fromkeys(model.model_fields, 0)
+
+
+def _label_counts(tally: Tally, task: str, split: str) -> LabelCounts:
+    examples = tally.count("labels", task, split, "examples")
+    total = tally.totals.get(("labels", task, split, "sum"), 0)
+    return LabelCounts(
+        examples=examples,
+        positives=tally.count("labels", task, split, "positives"),
+        mean_label=float(total / examples) if examples else None,
+    )
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

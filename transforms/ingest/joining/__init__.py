@@ -1,0 +1,1 @@
+"""Checked rows of a partition into labelled impressions, each in its split."""

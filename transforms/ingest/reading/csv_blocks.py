@@ -1,0 +1,134 @@
+"""Reads CSV files in blocks, with memory that does not grow with the file."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from transforms.ingest.dead_letters.reasons import Reason
+from transforms.ingest.dead_letters.refusals import Refusal
+from transforms.ingest.reading.csv_header import read_header
+from transforms.ingest.reading.csv_lines import Lines, cut_lines, text_of
+from transforms.ingest.reading.dialect import BYTE_ORDER_MARK, MAX_ROW_BYTES, Dialect
+from transforms.ingest.reading.raw import RawBatch
+from transforms.ingest.rows.arrays import Ints
+from transforms.storage import open_stream
+
+BLOCK_BYTES = 8 << 20
+
+
+def read_csv_file(
+    path: str, dialect: Dialect, wanted: frozenset[str], block_bytes: int = BLOCK_BYTES
+) -> Iterator[RawBatch]:
+    """Reads a CSV file.
+
+    Args:
+        path: the file; `.gz` and `.zst` are decompressed.
+        dialect: how it is written.
+        wanted: the columns to keep; all come as text, empty values as null.
+        block_bytes: how much is held at a time.
+
+    Yields:
+        A batch a block; rows that are no rows are in its `refused`.
+    """
+    names = read_header(path, dialect)
+    for lines in _read_lines(path, dialect, block_bytes):
+        if not dialect.names and len(lines.numbers) and lines.numbers[0] == 1:
+            lines = lines._replace(rows=lines.rows[1:], numbers=lines.numbers[1:])
+        yield _parse(lines, names, dialect, wanted)
+
+
+def _read_lines(path: str, dialect: Dialect, block_bytes: int) -> Iterator[Lines]:
+    carry, first, is_last = b"", 1, False
+    with open_stream(path) as stream:
+        while not is_last:
+            data = stream.read(block_bytes)
+            is_last = not data
+            if first == 1 and not carry:
+                data = data.removeprefix(BYTE_ORDER_MARK)
+            block = carry + dialect.recode(data)
+            end = len(block) if is_last else block.rfind(b"\n") + 1
+            # Of an endless line only so much is kept as shows that it is too long.
+            carry = block[end:][: MAX_ROW_BYTES + 1]
+            if end:
+                whole = block[:end]
+                if len(dialect.delimiter) > 1:
+                    whole = whole.replace(dialect.delimiter.encode(), dialect.separator.encode())
+                lines = cut_lines(whole, first, is_last, dialect)
+                carry = whole[lines.consumed :] + carry
+                first += lines.lines
+                yield lines
+
+
+def _parse(
+    lines: Lines, names: tuple[str, ...], dialect: Dialect, wanted: frozenset[str]
+) -> RawBatch:
+    uneven: list[tuple[int, int]] = []
+
+    def skip(row: csv.InvalidRow) -> str:
+        uneven.append((row.number - 1, row.actual_columns))
+        return "skip"
+
+    keep = [name for name in names if name in wanted]
+    columns = _split_rows(lines.rows, names, keep, dialect, skip)
+    good = np.ones(len(lines.rows), dtype=bool)
+    good[[row for row, _ in uneven]] = False
+    places = np.flatnonzero(good)
+    refused = (_wrong_columns(lines, row, count, len(names)) for row, count in uneven)
+    return RawBatch(
+        columns,
+        lines.numbers[places],
+        lambda some: [text_of(lines.rows[int(place)]) for place in places[some]],
+        (*lines.refused, *refused),
+    )
+
+
+def _split_rows(
+    rows: pa.Array,
+    names: tuple[str, ...],
+    keep: list[str],
+    dialect: Dialect,
+    skip: Callable[[csv.InvalidRow], str],
+) -> dict[str, pa.Array]:
+    """Splits well-formed rows into columns of text; `skip` gets the uneven ones."""
+    if not len(rows):
+        return {name: pa.array([], pa.string()) for name in keep}
+    table = csv.read_csv(
+        pa.BufferReader(_content(rows)),
+        csv.ReadOptions(use_threads=False, column_names=names, block_size=1 << 30),
+        csv.ParseOptions(
+            delimiter=dialect.separator,
+            quote_char='"' if dialect.quoting else False,
+            newlines_in_values=dialect.quoting,
+            ignore_empty_lines=False,
+            invalid_row_handler=skip,
+        ),
+        csv.ConvertOptions(
+            check_utf8=False,
+            column_types={name: pa.string() for name in keep},
+            include_columns=keep,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+    empty = pa.array([], pa.string())
+    return {name: pa.concat_arrays([empty, *table.column(name).chunks]) for name in keep}
+
+
+def _content(rows: pa.Array) -> pa.Buffer:
+    """The text of contiguous rows as one buffer."""
+    offsets: Ints = np.frombuffer(rows.buffers()[1], np.int32)
+    start, end = offsets[rows.offset], offsets[rows.offset + len(rows)]
+    content = rows.buffers()[2].slice(int(start), int(end - start))
+    if content[: len(BYTE_ORDER_MARK)] == pa.py_buffer(BYTE_ORDER_MARK):
+        # The parser drops a mark wherever it begins; this one belongs to the row.
+        return pa.py_buffer(BYTE_ORDER_MARK + content.to_pybytes())
+    return content
+
+
+def _wrong_columns(lines: Lines, row: int, received: int, expected: int) -> Refusal:
+    detail = f"a row must have {expected} values, one a column. Received: {received}"
+    reason = Reason.WRONG_NUMBER_OF_COLUMNS
+    return Refusal(int(lines.numbers[row]), reason, detail, text_of(lines.rows[row]))

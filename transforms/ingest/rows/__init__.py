@@ -1,0 +1,1 @@
+"""What every room holds in its hands: arrays, the columns' names, hashes, partitions."""

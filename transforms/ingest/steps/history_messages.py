@@ -1,0 +1,69 @@
+"""What a partition of requests sends to the partitions of keys, and what comes back."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.examples import TIMESTAMP
+from transforms.ingest.history.keys import KEY, PLACE, make_key_rows
+from transforms.ingest.history.priors import Totals
+from transforms.ingest.joining.labels import known_after
+from transforms.ingest.plan import IngestPlan
+from transforms.ingest.rows.partitions import cut, partition_by_key
+from transforms.ingest.steps.partition import Labelled
+
+
+def label_totals(plan: IngestPlan, labelled: Labelled) -> Totals:
+    """The labels of a partition, by the hour in which they became known."""
+    totals = Totals()
+    time = labelled.joined.impressions.column(TIMESTAMP).to_numpy()
+    until = plan.history.until if plan.history else -1
+    totals.last = int(time.max(initial=-1))
+    for task in plan.history_tasks:
+        label, weight = labelled.labels[task]
+        delay = known_after(task, len(time), labelled.feedback, plan.config)
+        rows = np.flatnonzero(weight > 0)
+        known = (time + delay)[rows]
+        totals.add_labels(task, label[rows].astype(np.float64), time[rows], known, until)
+    return totals
+
+
+def key_messages(
+    plan: IngestPlan, partition: int, labelled: Labelled
+) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """((number of the key set, partition of the key), rows as Arrow IPC)."""
+    for number, key_set in enumerate(plan.key_sets):
+        rows = make_key_rows(
+            key_set,
+            partition,
+            labelled.joined.impressions,
+            labelled.labels,
+            labelled.feedback,
+            plan.config,
+        )
+        to = partition_by_key(rows.column(KEY), plan.config.logs.partitions)
+        for key_partition, message in cut(rows, to):
+            yield (number, key_partition), message
+
+
+def add_history(
+    plan: IngestPlan, examples: pa.RecordBatch, messages: Iterable[tuple[int, bytes]]
+) -> pa.RecordBatch:
+    """Adds the history features to the examples of a partition; null where nothing is known.
+
+    Args:
+        plan: of the ingestion.
+        examples: [n].
+        messages: (number of the key set, statistics of some of the examples).
+    """
+    size = examples.num_rows
+    made = {name: np.full(size, np.nan, np.float32) for name in plan.config.history_features}
+    for number, message in messages:
+        for rows in pa.ipc.open_stream(message):
+            place = rows.column(PLACE).to_numpy()
+            for name in plan.key_sets[number].features:
+                made[name][place] = rows.column(name).to_numpy(zero_copy_only=False)
+    for name, values in made.items():
+        examples = examples.append_column(name, pa.array(values, mask=np.isnan(values)))
+    return examples

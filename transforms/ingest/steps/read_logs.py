@@ -1,0 +1,136 @@
+"""The Beam step that reads log files and sends checked rows to their partitions."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.pvalue import PCollection, TaggedOutput
+from apache_beam.typehints.decorators import no_annotations
+
+from transforms.errors import InputError
+from transforms.examples import REQUEST_ID, TIMESTAMP
+from transforms.ingest.adapters.base import Convert
+from transforms.ingest.counting.tally import Tally
+from transforms.ingest.dead_letters.files import make_dead_letters
+from transforms.ingest.joining.splits import Times
+from transforms.ingest.plan import IngestPlan, Part
+from transforms.ingest.rows.columns import EVENT
+from transforms.ingest.rows.partitions import cut, partition_by_request
+from transforms.ingest.steps.read_part import Checked, read_part
+from transforms.ingest.steps.write_counts import count_in_beam
+
+FEEDBACK, DEAD_LETTERS, TALLIES, TIMES = "feedback", "dead_letters", "tallies", "times"
+IMPRESSIONS = "impressions"
+
+
+class Read(NamedTuple):
+    """What comes out of `ReadLogs`.
+
+    Attributes:
+        impressions: (partition, rows as Arrow IPC).
+        feedback: (partition, rows as Arrow IPC).
+        dead_letters: (partition, rows as Arrow IPC).
+        tallies: what was read and refused.
+        times: histograms of the impressions' times, if the split is by time.
+    """
+
+    impressions: PCollection[Any]
+    feedback: PCollection[Any]
+    dead_letters: PCollection[Any]
+    tallies: PCollection[Any]
+    times: PCollection[Any]
+
+
+class ReadLogs(beam.PTransform[Any, Any]):
+    """Reads all files of a plan.
+
+    Args:
+        plan: of the ingestion.
+    """
+
+    def __init__(self, plan: IngestPlan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    @no_annotations
+    def expand(self, pipeline: beam.Pipeline) -> Read:
+        read = (
+            pipeline
+            | "ListParts" >> beam.Create(self._plan.parts())
+            | "SpreadParts" >> beam.Reshuffle()
+            | "ReadParts"
+            >> beam.ParDo(ReadPartFn(self._plan)).with_outputs(
+                FEEDBACK, DEAD_LETTERS, TALLIES, TIMES, main=IMPRESSIONS
+            )
+        )
+        return Read(*(read[tag] for tag in Read._fields))
+
+
+class ReadPartFn(beam.DoFn):
+    """Reads one part of the logs; a broken file is noted in its tally, the rest goes on."""
+
+    def __init__(self, plan: IngestPlan) -> None:
+        self._plan = plan
+        self._convert: Convert | None = None
+
+    def process(self, part: Part) -> Iterator[Any]:
+        log = self._plan.files[part.source].log
+        tally = Tally()
+        tally.add("sources", log.relative, amount=0)
+        try:
+            if self._convert is None:
+                self._convert = self._plan.adapter.open(self._plan.wanted("impressions"))
+            for checked in read_part(self._plan, part, self._convert):
+                tally.add("sources", log.relative, amount=checked.rows)
+                yield from self._send(checked, part, tally)
+        except InputError as error:
+            tally.unreadable[log.relative] = str(error)
+        count_in_beam(tally)
+        yield TaggedOutput(TALLIES, tally)
+
+    def _send(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
+        partitions = self._plan.config.logs.partitions
+        if checked.impressions is not None:
+            rows = checked.impressions
+            tally.add("impressions", "read", amount=rows.num_rows)
+            yield from cut(rows, partition_by_request(rows.column(REQUEST_ID), partitions))
+            if self._plan.config.logs.split.by == "time":
+                yield TaggedOutput(TIMES, Times.of(rows.column(TIMESTAMP).to_numpy()))
+        if checked.feedback is not None:
+            rows = _pick_events(checked, self._plan.config.events, tally)
+            messages = cut(rows, partition_by_request(rows.column(REQUEST_ID), partitions))
+            yield from (TaggedOutput(FEEDBACK, message) for message in messages)
+        if checked.refused:
+            yield from self._refuse(checked, part, tally)
+
+    def _refuse(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
+        log = self._plan.files[part.source].log
+        tally.add(log.role, "read", amount=len(checked.refused))
+        tally.add(log.role, "dead", amount=len(checked.refused))
+        for refusal in checked.refused:
+            tally.add("dead_letters", refusal.reason.value)
+        letters = make_dead_letters(log.role, log.relative, checked.refused)
+        partition = letters.column("row").to_numpy() % self._plan.config.logs.partitions
+        yield from (TaggedOutput(DEAD_LETTERS, message) for message in cut(letters, partition))
+
+
+def _pick_events(checked: Checked, events: tuple[str, ...], tally: Tally) -> pa.RecordBatch:
+    """Counts all events and keeps those that labels need, as places in `events`."""
+    for event in checked.declared:
+        tally.add("events", event, amount=0)
+    rows = checked.feedback
+    assert rows is not None
+    for count in pc.value_counts(rows.column(EVENT)).to_pylist():
+        if count["values"] in events:
+            tally.add("events", count["values"], amount=count["counts"])
+        else:
+            tally.add_name("events", count["values"], count["counts"])
+    places = pc.index_in(rows.column(EVENT), value_set=pa.array(events, pa.string()))
+    used = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
+    tally.add("feedback", "read", amount=rows.num_rows)
+    tally.add("feedback", "unused", amount=rows.num_rows - len(used))
+    rows = rows.set_column(rows.schema.get_field_index(EVENT), EVENT, places)
+    return rows.take(pa.array(used))

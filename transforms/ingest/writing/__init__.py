@@ -1,0 +1,1 @@
+"""Labelled impressions into bytes: tf.Examples, and TFRecord files of them."""
