@@ -9,10 +9,9 @@ from rich.console import Console
 
 from pipeline.cli.options import json_option
 from pipeline.cli.quiet import load_tensorflow
-from transforms.errors import InputError
+from transforms.small_files import read_small_file
 
 _PIPE_WIDTH = 160
-_MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 
 @click.command()
@@ -57,10 +56,10 @@ def serve(model_dir: Path, port: int, grpc_port: int, host: str, name: str) -> N
 def rank(server: str, model: str, request_file: Path, as_json: bool) -> None:
     """Rank a request's candidates by the combined score."""
     from serving.client import RankingClient
-    from serving.ranking.request import parse_request
+    from serving.ranking.request import MAX_REQUEST_BYTES, parse_request
     from serving.ranking.table import make_table
 
-    request = parse_request(_read_file(request_file))
+    request = parse_request(read_small_file(request_file, MAX_REQUEST_BYTES))
     with RankingClient(server, model=model) as client:
         ranked = client.rank(request)
     if as_json:
@@ -68,14 +67,3 @@ def rank(server: str, model: str, request_file: Path, as_json: bool) -> None:
     else:
         # A file or a pipe has no width: give every task its column.
         Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(make_table(ranked))
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_REQUEST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(text) > _MAX_REQUEST_BYTES:
-        raise InputError(f"{path}: must be at most {_MAX_REQUEST_BYTES} bytes")
-    return text

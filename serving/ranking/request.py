@@ -9,14 +9,14 @@ from typing import Any
 from serving.ranking.signature import RankSignature
 from serving.ranking.values import RankingRequestError, make_column
 
-__all__ = ["Columns", "RankingRequestError", "make_columns", "parse_request"]
+__all__ = ["MAX_REQUEST_BYTES", "Columns", "RankingRequestError", "make_columns", "parse_request"]
 
 ITEM_ID = "item_id"
 _IDS = frozenset({"request_id", "user_id", ITEM_ID})
 _SHARED_PARTS = ("user", "context")
 _CANDIDATES = "candidates"
 _KEYS = frozenset({*_SHARED_PARTS, _CANDIDATES, "request_id"})
-_MAX_BYTES = 64 * 2**20
+MAX_REQUEST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def parse_request(text: bytes) -> Any:
         >>> parse_request(b'{"candidates": []}')
         {'candidates': []}
     """
-    if len(text) > _MAX_BYTES:
-        raise RankingRequestError(f"a request must have at most {_MAX_BYTES} bytes")
+    if len(text) > MAX_REQUEST_BYTES:
+        raise RankingRequestError(f"a request must have at most {MAX_REQUEST_BYTES} bytes")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -15,6 +15,7 @@ from transforms.section import Section, load_section
 from transforms.simulator.columns import Array, from_arrow
 from transforms.simulator.responses import TASKS
 from transforms.simulator.world import best_of, locations, remaining_b
+from transforms.small_files import read_small_file
 from transforms.tasks import TaskKind
 
 TRUTH_FILE = "truth.json"
@@ -145,12 +146,9 @@ def read_truth(logs: Path) -> Truth:
     """
     path = Path(logs) / TRUTH_FILE
     try:
-        with path.open("rb") as file:
-            value = json.loads(file.read(_MAX_BYTES))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        value = json.loads(read_small_file(path, _MAX_BYTES))
     except (ValueError, RecursionError):
-        raise InputError(f"{path}: must be JSON of at most {_MAX_BYTES} bytes") from None
+        raise InputError(f"{path}: must be JSON") from None
     return load_section(Truth, value, str(path))
 
 

@@ -8,6 +8,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from serving.server.models.config import TENSORFLOW, All, Latest, ModelConfig, Policy, Specific
 from serving.server.status import invalid_argument
 from transforms.errors import InputError
+from transforms.small_files import read_small_file
 
 _MAX_BYTES = 10 * 2**20
 
@@ -22,13 +23,7 @@ def read_config_file(path: Path) -> tuple[ModelConfig, ...]:
         InputError: if there is no such file or it is no such text.
         ServingError: if a model's platform is given in two ways.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(text) > _MAX_BYTES:
-        raise InputError(f"{path}: must be at most {_MAX_BYTES} bytes")
+    text = read_small_file(path, _MAX_BYTES)
     config = model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(text.decode("utf-8"), config)
