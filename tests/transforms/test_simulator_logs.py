@@ -150,7 +150,7 @@ def test_csv_holds_what_parquet_holds(logs, csv_logs, table):
 
 
 def test_parts_of_a_day_follow_each_other(tmp_path, monkeypatch):
-    monkeypatch.setattr("transforms.simulator.simulate.PART_ROWS", 1000)
+    monkeypatch.setattr("transforms.simulator.plan.PART_ROWS", 1000)
     written = []
     truth = simulate(tmp_path / "logs", 5001, seed=1, days=2, progress=written.append)
     assert written == [1000, 2000, 2501, 3501, 4501, 5001]

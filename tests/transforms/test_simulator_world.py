@@ -6,11 +6,12 @@ import pytest
 from transforms.examples import POSITION
 from transforms.simulator.catalogue import CANDIDATES, draw_catalogue
 from transforms.simulator.columns import COLUMNS, from_arrow, to_arrow
+from transforms.simulator.factors import affinities
 from transforms.simulator.files import impressions_table
 from transforms.simulator.outcomes import draw_outcomes
 from transforms.simulator.requests import Impressions, draw_impressions
 from transforms.simulator.responses import FACTORS, RESPONSES, TASKS
-from transforms.simulator.world import affinities, best_of, locations, mean_rating
+from transforms.simulator.world import best_of, locations, mean_rating
 
 # Column -> the factors that read it.
 READERS = {

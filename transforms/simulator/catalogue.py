@@ -11,7 +11,7 @@ from transforms.simulator.columns import (
     Array,
     words_of,
 )
-from transforms.simulator.world import LOG_NORMAL, SCALES
+from transforms.simulator.factors import LOG_NORMAL, SCALES
 
 CANDIDATES = 10
 """Candidates a request."""

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from transforms.simulator.columns import Array, Columns
+from transforms.simulator.factors import standard_score
 from transforms.simulator.responses import (
     LONG_WATCH_SECONDS,
     RESPONSES,
@@ -13,7 +14,6 @@ from transforms.simulator.responses import (
     SURVEY_NOISE,
     WATCH_NOISE,
 )
-from transforms.simulator.world import standard_score
 
 TICKS_PER_SECOND = 16
 """The player reports whole sixteenths of a second, so that parts of a watch add up exactly."""

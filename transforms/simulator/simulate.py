@@ -2,65 +2,29 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, get_args
 
 import numpy as np
 
 from transforms.errors import InputError
 from transforms.examples import POSITION
-from transforms.simulator.catalogue import CANDIDATES, Catalogue, draw_catalogue
+from transforms.simulator.catalogue import Catalogue, draw_catalogue
 from transforms.simulator.feedback import DUPLICATES, draw_feedback
 from transforms.simulator.files import FileFormat, LogWriter
 from transforms.simulator.outcomes import draw_outcomes, labels_of
+from transforms.simulator.plan import Part, Plan, check_plan, parts_of
 from transforms.simulator.requests import draw_impressions
 from transforms.simulator.responses import FACTORS, RESPONSES
 from transforms.simulator.tally import Tallies
 from transforms.simulator.truth import TRUTH_FILE, Counts, TaskTruth, Truth
-from transforms.simulator.world import best_of, epoch_day, locations, remaining_b
+from transforms.simulator.world import best_of, locations, remaining_b
 
-PART_ROWS = 500_000
-"""Impressions a file at most: what is in memory at a time."""
-
-_MAX_IMPRESSIONS = 10**9
-_MAX_DAYS = 366
-_YEARS = (1970, 2200)
 _PARTIAL = ".partial"
 _CATALOGUE_STREAM, _PART_STREAM, _LAST_STREAM = range(3)
 
 Progress = Callable[[int], None]
-
-
-class Plan(NamedTuple):
-    """What to simulate; the arguments of `simulate`."""
-
-    impressions: int
-    seed: int
-    file_format: FileFormat
-    days: int
-    first_day: date
-    broken: float
-    drift: float
-
-
-class Part(NamedTuple):
-    """A slot of a day that is drawn at once.
-
-    Attributes:
-        day: since the epoch.
-        number: in the day, from 0.
-        first_request: number of its first request.
-        size: impressions.
-        slot: share of the day's requests before it, and up to its end.
-    """
-
-    day: int
-    number: int
-    first_request: int
-    size: int
-    slot: tuple[float, float]
 
 
 def simulate(
@@ -99,7 +63,7 @@ def simulate(
             written.
     """
     plan = Plan(impressions, seed, file_format, days, first_day, broken, drift)
-    _check(plan)
+    check_plan(plan)
     out = Path(out)
     partial = out / _PARTIAL
     try:
@@ -112,35 +76,6 @@ def simulate(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return truth
-
-
-def _check(plan: Plan) -> None:
-    formats = get_args(FileFormat)
-    rules = {
-        f"`impressions` must be in [1, {_MAX_IMPRESSIONS}]": (
-            1 <= plan.impressions <= _MAX_IMPRESSIONS,
-            plan.impressions,
-        ),
-        "`seed` must be in [0, 2**63)": (0 <= plan.seed < 2**63, plan.seed),
-        f"`file_format` must be one of {formats}": (
-            plan.file_format in formats,
-            plan.file_format,
-        ),
-        f"`days` must be in [1, {_MAX_DAYS}]": (1 <= plan.days <= _MAX_DAYS, plan.days),
-        "`broken` must be in [0, 1]": (0 <= plan.broken <= 1, plan.broken),
-        "`broken` must be 0 for Parquet": (
-            plan.broken == 0 or plan.file_format == "csv",
-            plan.broken,
-        ),
-        "`drift` must be in [0, 1]": (0 <= plan.drift <= 1, plan.drift),
-        f"`first_day` must be in the years {_YEARS}": (
-            _YEARS[0] <= plan.first_day.year <= _YEARS[1],
-            str(plan.first_day),
-        ),
-    }
-    for rule, (holds, value) in rules.items():
-        if not holds:
-            raise InputError(f"{rule}. Received: {value!r}")
 
 
 def _prepare(out: Path, partial: Path) -> None:
@@ -159,7 +94,7 @@ def _run(plan: Plan, folder: Path, progress: Progress) -> Truth:
     writer = LogWriter(folder, plan.file_format, plan.broken)
     tallies = Tallies(plan.impressions)
     counts: Counter[str] = Counter()
-    for part in _parts(plan):
+    for part in parts_of(plan):
         rng = _rng(plan, _PART_STREAM, part.day, part.number)
         counts += _write_part(plan, part, rng, catalogue, writer, tallies)
         progress(counts["impressions"])
@@ -184,18 +119,6 @@ def _run(plan: Plan, folder: Path, progress: Progress) -> Truth:
 def _rng(plan: Plan, *stream: int) -> np.random.Generator:
     """Independent randomness for each part, so that no part depends on how others went."""
     return np.random.default_rng([plan.seed, *stream])
-
-
-def _parts(plan: Plan) -> Iterator[Part]:
-    first_request = 0
-    for index in range(plan.days):
-        size = plan.impressions // plan.days + (index < plan.impressions % plan.days)
-        for start in range(0, size, PART_ROWS):
-            end = min(start + PART_ROWS, size)
-            day = epoch_day(plan.first_day) + index
-            slot = (start / size, end / size)
-            yield Part(day, start // PART_ROWS, first_request, end - start, slot)
-            first_request += -(-(end - start) // CANDIDATES)
 
 
 def _write_part(
