@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
+IMPRESSIONS ?= 80000
+PRESET ?= presets/demo.yaml
 
 .PHONY: help demo test test-fast lint types check lock clean
 
@@ -24,7 +26,7 @@ $(READY): requirements.lock setup.py
 	touch $@
 
 demo: $(READY)  ## simulate logs, train, push, serve and rank: the main job
-	$(BIN)/gaterank demo --out $(DEMO)
+	$(BIN)/gaterank demo --out $(DEMO) --preset $(PRESET) --impressions $(IMPRESSIONS)
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest

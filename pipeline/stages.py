@@ -12,7 +12,6 @@ from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.ingest.counting.counts import IngestCounts
 from transforms.ingest.pipeline import run_ingest
-from transforms.transform_examples import transform_examples
 
 
 def ingest_logs(
@@ -62,6 +61,7 @@ def train_stage(
 
     from trainer.export.save import save_ranker
     from trainer.run_fn import TRAINING_FILE, train
+    from transforms.transform_examples import transform_examples
 
     files = {split: sorted((examples / f"Split-{split}").glob("*.gz")) for split in SPLITS}
     for split, paths in files.items():

@@ -53,8 +53,9 @@ def demo(out: Path, preset: Path, impressions: int) -> None:
     request.write_text(json.dumps(sample_request(config, logs), indent=1))
     _serve_and_rank(model_dir, request)
     click.echo(f"\nreport   {finished.uri('GaterankGateReport')}/report.html")
-    click.echo(f"serve    gaterank serve {model_dir}")
-    click.echo(f"rank     gaterank rank --server http://127.0.0.1:8501 --request {request}")
+    program = sys.argv[0] if Path(sys.argv[0]).name == "gaterank" else "gaterank"
+    click.echo(f"serve    {program} serve {model_dir}")
+    click.echo(f"rank     {program} rank --server http://127.0.0.1:8501 --request {request}")
 
 
 def _simulate_once(logs: Path, impressions: int) -> Path:

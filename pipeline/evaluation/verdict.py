@@ -107,7 +107,7 @@ def _message(
         by = f" by {abs(value - bound):.{digits}f}"
     else:
         relation, by = ("at most" if rule == "upper" else "at least"), ""
-    return f"{subject}: {what} {value:.{digits}f} is {relation} {rule} {bound:.{digits}f}{by}"
+    return f"{subject}: {what} {value:z.{digits}f} is {relation} {rule} {bound:z.{digits}f}{by}"
 
 
 def _digits(value: float, bound: float) -> int:
