@@ -33,7 +33,7 @@ def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> 
         with logged_to(log_file) as say:
             say(f"{config.name}: run in {workspace.folder}, log in {log_file}")
             _run(config, workspace, str(folder), say)
-    return workspace.runs()[0]
+            return workspace.runs()[0]
 
 
 def find_logs(config: RankerConfig, logs: Path | None) -> Path:
