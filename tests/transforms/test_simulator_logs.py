@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from transforms.errors import InputError
+from transforms.errors import DiskFullError, InputError
 from transforms.simulator.responses import RESPONSES
 from transforms.simulator.simulate import simulate
 from transforms.simulator.truth import read_truth
@@ -238,7 +238,7 @@ def test_a_full_disk_is_one_clear_message_and_leaves_no_half_logs(tmp_path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("transforms.simulator.files.pq.write_table", fail)
-    with pytest.raises(InputError, match="logs: cannot be written: No space left on device"):
+    with pytest.raises(DiskFullError, match="logs: cannot be written: No space left on device"):
         simulate(tmp_path / "logs", 100, seed=1)
     assert list((tmp_path / "logs").iterdir()) == []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transforms.errors import InputError
+from transforms.errors import InputError, write_error
 from transforms.examples import POSITION
 from transforms.simulator.catalogue import Catalogue, draw_catalogue
 from transforms.simulator.feedback import DUPLICATES, draw_feedback
@@ -61,6 +61,7 @@ def simulate(
     Raises:
         InputError: if an argument is out of its range, `out` is not empty or cannot be
             written.
+        DiskFullError: if there is no room.
     """
     plan = Plan(impressions, seed, file_format, days, first_day, broken, drift)
     check_plan(plan)
@@ -72,7 +73,7 @@ def simulate(
         for name in ("impressions", "feedback", TRUTH_FILE):
             (partial / name).rename(out / name)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+        raise write_error(out, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return truth
