@@ -12,8 +12,8 @@ from transforms.engine import make_pipeline
 from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.folders import make_folder, taking_the_place_of
-from transforms.ingest.counting.counts import IngestCounts
-from transforms.ingest.pipeline import run_ingest
+from transforms.ingest.counting.counts import IngestCounts, read_counts
+from transforms.ingest.pipeline import DEAD_LETTERS, run_ingest
 
 
 def ingest_logs(
@@ -69,10 +69,7 @@ def train_stage(
     from trainer.run_fn import TRAINING_FILE, train
     from transforms.transform_examples import transform_examples
 
-    files = {split: sorted((examples / f"Split-{split}").glob("*.gz")) for split in SPLITS}
-    for split, paths in files.items():
-        if not paths:
-            raise InputError(f"{examples}: must hold the examples of `gaterank ingest` ({split})")
+    files = _find_examples(config, examples)
     with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
         transform_examples(config.data_config(), files, folder / "transform")
         transform = tft.TFTransformOutput(str(folder / "transform"))
@@ -82,6 +79,22 @@ def train_stage(
         save_ranker(ranker, transform, folder / "serving", pruned=True)
         (folder / TRAINING_FILE).write_text(json.dumps(record, allow_nan=False))
     return record
+
+
+def _find_examples(config: RankerConfig, examples: Path) -> dict[str, list[Path]]:
+    """Split -> its files; refuses examples that were made by another YAML."""
+    files = {split: sorted((examples / f"Split-{split}").glob("*.gz")) for split in SPLITS}
+    for split, paths in files.items():
+        if not paths:
+            raise InputError(f"{examples}: must hold the examples of `gaterank ingest` ({split})")
+    counts = read_counts(str(examples / DEAD_LETTERS))
+    missing = {*config.features, *config.tasks} - {*counts.missing, *counts.tasks}
+    if missing:
+        raise InputError(
+            f"{examples}: must hold examples made by this YAML; run `gaterank ingest` again. "
+            f"Missing: {sorted(missing)}"
+        )
+    return files
 
 
 def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Path) -> int:

@@ -51,7 +51,10 @@ def taking_the_place_of(out: Path, marker: str) -> Iterator[Path]:
     partial, old = (out.parent / f".{out.name}.{suffix}" for suffix in ("partial", "old"))
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    make_folder(partial)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise write_error(out, error) from None
     try:
         yield partial
         if out.exists():

@@ -24,7 +24,8 @@ from transforms.ingest.steps.read_logs import ReadLogs
 from transforms.ingest.steps.write_counts import WriteCounts
 from transforms.ingest.steps.write_examples import WriteExamples
 
-_DEAD_LETTERS = "dead_letters"
+DEAD_LETTERS = "dead_letters"
+"""The folder of counts and refused rows, beside the splits."""
 
 
 def build_ingest(
@@ -90,16 +91,16 @@ def run_ingest(
     """
     out = Path(out_dir).absolute()
     refusal: GaterankError | None = None
-    with taking_the_place_of(out, f"{_DEAD_LETTERS}/{COUNTS_FILE}") as partial:
+    with taking_the_place_of(out, f"{DEAD_LETTERS}/{COUNTS_FILE}") as partial:
         splits = [partial / "Split-train", partial / "Split-eval"]
-        outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / _DEAD_LETTERS))
+        outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / DEAD_LETTERS))
         with make_beam_pipeline() as pipeline:
             build_ingest(pipeline, config, logs, outputs, history)
         counts = read_counts(outputs.dead_letters)
         try:
             check_counts(counts, config, every_split)
         except GaterankError as error:
-            refusal = type(error)(f"{error}. Counts and refused rows: {out / _DEAD_LETTERS}")
+            refusal = type(error)(f"{error}. Counts and refused rows: {out / DEAD_LETTERS}")
             for split in splits:
                 shutil.rmtree(split)
     if refusal is not None:
