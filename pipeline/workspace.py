@@ -14,6 +14,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.places import Places
 from transforms.errors import InputError, write_error
+from transforms.folders import make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
 _DATABASE = "metadata.sqlite"
@@ -83,7 +84,7 @@ class Workspace:
     def new_log_file(self) -> Path:
         """Where a run that starts now writes its log."""
         folder = self.folder / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
 
     @contextmanager
@@ -94,8 +95,8 @@ class Workspace:
             InputError: if another run holds the workspace, or it can be no workspace.
             DiskFullError: if there is no room for it.
         """
+        make_folder(self.folder)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
         except OSError as error:
             raise write_error(self.folder, error) from None

@@ -19,7 +19,13 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Pow: operator.pow,
 }
 _FUNCTIONS = {"log": 1, "exp": 1, "sqrt": 1, "min": 2, "max": 2}
-_MATH = {"log": math.log, "exp": math.exp, "sqrt": math.sqrt, "min": min, "max": max}
+_MATH: dict[str, Callable[..., Any]] = {
+    "log": math.log,
+    "exp": math.exp,
+    "sqrt": math.sqrt,
+    "min": min,
+    "max": max,
+}
 
 Score = ast.expr
 

@@ -256,10 +256,11 @@ def test_too_many_dead_letters_stop_the_run_and_are_kept(folder):
     broken = folder / "broken"
     simulate(broken, IMPRESSIONS, seed=2, file_format="csv", broken=0.05)
     workspace = Workspace(folder / "broken-workspace")
-    with pytest.raises(DeadLetterRatioError):
+    with pytest.raises(DeadLetterRatioError, match="Counts and refused rows: ") as error:
         run_local(write_tiny(folder)[1], workspace, broken)
     run = workspace.runs()[0]
     assert run.blessed is None
+    assert str(error.value).endswith(str(run.uri("GaterankIngestReport")))
     assert list(run.uri("GaterankIngestReport").glob("*.parquet"))
 
 

@@ -227,6 +227,9 @@ def test_what_an_interrupted_run_left_is_replaced(tmp_path):
     leftover = tmp_path / "logs/.partial/impressions"
     leftover.mkdir(parents=True)
     (leftover / "half.parquet").write_bytes(b"half")
+    moved = tmp_path / "logs" / "feedback"
+    moved.mkdir()
+    (moved / "half.parquet").write_bytes(b"half")
     simulate(tmp_path / "logs", 100, seed=1)
     names = sorted(path.name for path in (tmp_path / "logs").iterdir())
     assert names == ["feedback", "impressions", "truth.json"]

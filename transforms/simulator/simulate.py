@@ -22,6 +22,7 @@ from transforms.simulator.truth import TRUTH_FILE, Counts, TaskTruth, Truth
 from transforms.simulator.world import best_of, locations, remaining_b
 
 _PARTIAL = ".partial"
+_TABLES = ("impressions", "feedback")
 _CATALOGUE_STREAM, _PART_STREAM, _LAST_STREAM = range(3)
 
 Progress = Callable[[int], None]
@@ -70,7 +71,7 @@ def simulate(
     try:
         _prepare(out, partial)
         truth = _run(plan, partial, progress or (lambda _: None))
-        for name in ("impressions", "feedback", TRUTH_FILE):
+        for name in (*_TABLES, TRUTH_FILE):
             (partial / name).rename(out / name)
     except OSError as error:
         raise write_error(out, error) from None
@@ -82,11 +83,16 @@ def simulate(
 def _prepare(out: Path, partial: Path) -> None:
     """Makes `out` with an empty `.partial`; what an interrupted run left there is removed."""
     out.mkdir(parents=True, exist_ok=True)
+    if partial.is_dir():
+        # It may have been cut short while it moved its files up.
+        for name in _TABLES:
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / TRUTH_FILE).unlink(missing_ok=True)
     taken = sorted(path.name for path in out.iterdir() if path != partial)
     if taken:
         raise InputError(f"{out}: must be a new or empty folder. It holds: {taken[0]!r}")
     shutil.rmtree(partial, ignore_errors=True)
-    for name in ("impressions", "feedback"):
+    for name in _TABLES:
         (partial / name).mkdir(parents=True)
 
 
