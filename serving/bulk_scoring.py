@@ -13,7 +13,7 @@ from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.examples import KEYS, SCORE, TIMESTAMP, label_name, prediction_name, weight_name
 from transforms.ingest.history.state import HISTORY_FILE
-from transforms.ingest.storage import write_whole
+from transforms.storage import write_whole
 
 _BATCH_SIZE = 4096
 
