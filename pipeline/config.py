@@ -6,6 +6,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, model_validator
 
+from pipeline.strict_yaml import read_yaml
 from trainer.config import TrainerConfig, Training, check_gate
 from trainer.gates.options import GateOptions, TopKOptions
 from transforms.config import DataConfig
@@ -111,6 +112,9 @@ class RankerConfig(TrainerConfig, DataConfig):
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
         check_gate(self.baseline.gate, self.model)
+        for name in ("all", "mean"):
+            if name in self.tasks:
+                raise ValueError(f"tasks.{name}: the name stands for several tasks in a threshold")
         for name in self.evaluation.slices:
             if name not in self.features:
                 raise ValueError(
@@ -175,7 +179,7 @@ def load_config(path: str | Path) -> RankerConfig:
     if len(text) > _MAX_BYTES:
         raise ConfigError(f"{path}: must be at most {_MAX_BYTES} bytes")
     try:
-        value = yaml.safe_load(text)
+        value = read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: must be YAML: {error}") from None
     return load_section(RankerConfig, value, str(path))

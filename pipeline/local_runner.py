@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.config import RankerConfig
+from pipeline.full_disk import full_disk_is_said
 from pipeline.progress import NestedLines, Say, logged_to
 from pipeline.workspace import Run, Workspace
 from transforms.engine import IN_PROCESS_ARGS
@@ -25,10 +26,11 @@ def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> 
 
     Raises:
         InputError: if there is no folder of logs, or another run holds the workspace.
+        DiskFullError: if there is no room for the workspace.
         GaterankError: whatever a component found wrong with the data.
     """
     folder = find_logs(config, logs)
-    with workspace.locked():
+    with full_disk_is_said(workspace.folder), workspace.locked():
         log_file = workspace.new_log_file()
         with logged_to(log_file) as say:
             say(f"{config.name}: run in {workspace.folder}, log in {log_file}")

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 Say = Callable[[str], None]
@@ -23,7 +23,8 @@ class NestedLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints the message."""
-        self.say(f"      {record.getMessage()}")
+        warning = "warning: " if record.levelno >= logging.WARNING else ""
+        self.say(f"      {warning}{record.getMessage()}")
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def logged_to(path: Path) -> Iterator[Say]:
     """Sends all logs and the libraries' standard error to a file; yields the way to a person.
 
     C++ libraries write to file descriptor 2 directly, so the descriptor itself is turned
-    away, and given back at the end.
+    away, and given back at the end. An error goes into the file with its traceback.
 
     Args:
         path: of the log file.
@@ -51,9 +52,15 @@ def logged_to(path: Path) -> Iterator[Say]:
             os.write(person, f"{line}\n".encode())
 
         yield say
+    except Exception:
+        root.exception("the run ends early")
+        raise
     finally:
         root.handlers, root.level = before
-        handler.close()
-        sys.stderr.flush()
+        # The disk of the log file may be full.
+        with suppress(OSError):
+            sys.stderr.flush()
         os.dup2(person, 2)
         os.close(person)
+        with suppress(OSError):
+            handler.close()

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.config import RankerConfig
+from pipeline.full_disk import full_disk_is_said
 from pipeline.local_runner import find_logs
 from transforms.engine import make_pipeline
 from transforms.errors import InputError
 from transforms.examples import SPLITS
-from transforms.ingest.counting.counts import IngestCounts
-from transforms.ingest.pipeline import run_ingest
+from transforms.folders import make_folder, taking_the_place_of
+from transforms.ingest.counting.counts import IngestCounts, read_counts
+from transforms.ingest.pipeline import DEAD_LETTERS, run_ingest
 
 
 def ingest_logs(
@@ -56,6 +58,10 @@ def train_stage(
 
     Returns:
         The record of the training.
+
+    Raises:
+        InputError: if there are no examples, or `out` holds other things.
+        DiskFullError: if there is no room for `out`.
     """
     import tensorflow_transform as tft
 
@@ -63,19 +69,32 @@ def train_stage(
     from trainer.run_fn import TRAINING_FILE, train
     from transforms.transform_examples import transform_examples
 
+    files = _find_examples(config, examples)
+    with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
+        transform_examples(config.data_config(), files, folder / "transform")
+        transform = tft.TFTransformOutput(str(folder / "transform"))
+        train_files, eval_files = ([str(folder / "transform" / f"{s}-*")] for s in SPLITS)
+        trainer_config = config.trainer_config(role)
+        ranker, record = train(trainer_config, transform, train_files, eval_files, folder)
+        save_ranker(ranker, transform, folder / "serving", pruned=True)
+        (folder / TRAINING_FILE).write_text(json.dumps(record, allow_nan=False))
+    return record
+
+
+def _find_examples(config: RankerConfig, examples: Path) -> dict[str, list[Path]]:
+    """Split -> its files; refuses examples that were made by another YAML."""
     files = {split: sorted((examples / f"Split-{split}").glob("*.gz")) for split in SPLITS}
     for split, paths in files.items():
         if not paths:
             raise InputError(f"{examples}: must hold the examples of `gaterank ingest` ({split})")
-    out.mkdir(parents=True, exist_ok=True)
-    transform_examples(config.data_config(), files, out / "transform")
-    transform = tft.TFTransformOutput(str(out / "transform"))
-    patterns = {split: [str(out / "transform" / f"{split}-*")] for split in SPLITS}
-    trainer_config = config.trainer_config(role)
-    ranker, record = train(trainer_config, transform, patterns["train"], patterns["eval"], out)
-    (out / TRAINING_FILE).write_text(json.dumps(record, allow_nan=False))
-    save_ranker(ranker, transform, out / "serving", pruned=True)
-    return record
+    counts = read_counts(str(examples / DEAD_LETTERS))
+    missing = {*config.features, *config.tasks} - {*counts.missing, *counts.tasks}
+    if missing:
+        raise InputError(
+            f"{examples}: must hold examples made by this YAML; run `gaterank ingest` again. "
+            f"Missing: {sorted(missing)}"
+        )
+    return files
 
 
 def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Path) -> int:
@@ -92,13 +111,20 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
 
     Returns:
         The number of rows.
-    """
-    from serving.bulk_scoring import history_path, latest_version, score_examples
 
-    known = history_path(latest_version(model_dir))
+    Raises:
+        InputError: if there is no model, it is not of this YAML, or `out` cannot be written.
+        DiskFullError: if there is no room.
+    """
+    from serving.bulk_scoring import ExampleScorer, history_path, score_examples
+
+    scorer = ExampleScorer(model_dir)
+    scorer.check_fits(config.data_config())
+    make_folder(out.absolute().parent)
+    known = history_path(scorer.model_dir)
     with tempfile.TemporaryDirectory(prefix="gaterank-score-") as folder:
         examples = Path(folder) / "examples"
         history = known if known.is_file() else None
         ingest_logs(config, logs, examples, history, every_split=False)
         files = [p for s in SPLITS for p in sorted((examples / f"Split-{s}").glob("*.gz"))]
-        return score_examples(model_dir, config.data_config(), files, out)
+        return score_examples(scorer, config.data_config(), files, out)

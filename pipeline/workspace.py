@@ -3,7 +3,7 @@
 import fcntl
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,12 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.places import Places
-from transforms.errors import InputError
+from transforms.errors import InputError, write_error
+from transforms.folders import make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
+_DATABASE = "metadata.sqlite"
+_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,14 @@ class Workspace:
         return Places(
             logs=logs,
             root=self.folder / "artifacts",
-            metadata=self.folder / "metadata.sqlite",
+            metadata=self.folder / _DATABASE,
             served=self.folder / "serving" / ranker,
         )
 
     def new_log_file(self) -> Path:
         """Where a run that starts now writes its log."""
         folder = self.folder / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
 
     @contextmanager
@@ -89,15 +92,28 @@ class Workspace:
         """Keeps a second run out of the workspace while the first goes on.
 
         Raises:
-            InputError: if another run holds the workspace.
+            InputError: if another run holds the workspace, or it can be no workspace.
+            DiskFullError: if there is no room for it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
+        make_folder(self.folder)
+        try:
+            lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise write_error(self.folder, error) from None
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(f"{self.folder}: another run is using this workspace") from None
+            self._check_database()
             yield
+
+    def _check_database(self) -> None:
+        """Refuses a file that ML Metadata could not open; an empty one is as good as none."""
+        with suppress(FileNotFoundError), (self.folder / _DATABASE).open("rb") as file:
+            head = file.read(len(_SQLITE))
+            if head and head != _SQLITE:
+                raise InputError(f"{file.name}: must be the database of a workspace's runs")
 
     def runs(self) -> list[Run]:
         """All runs, newest first.
@@ -105,9 +121,10 @@ class Workspace:
         Raises:
             InputError: if the folder is no workspace.
         """
-        path = self.folder / "metadata.sqlite"
-        if not path.is_file():
+        path = self.folder / _DATABASE
+        if not path.is_file() or not path.stat().st_size:
             raise InputError(f"{self.folder}: must be a workspace of `gaterank run`")
+        self._check_database()
         config = metadata_store_pb2.ConnectionConfig()
         config.sqlite.filename_uri = str(path)
         config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY

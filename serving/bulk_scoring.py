@@ -13,6 +13,7 @@ from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.examples import KEYS, SCORE, TIMESTAMP, label_name, prediction_name, weight_name
 from transforms.ingest.history.state import HISTORY_FILE
+from transforms.storage import write_whole
 
 _BATCH_SIZE = 4096
 
@@ -25,18 +26,40 @@ class ExampleScorer:
             taken.
 
     Raises:
-        InputError: if there is no model.
+        InputError: if there is no model, or none that can be loaded.
     """
 
     def __init__(self, model_dir: Path) -> None:
         self.model_dir = latest_version(model_dir)
-        # The loaded object owns the variables of its signatures: keep it alive.
-        self._model = tf.saved_model.load(str(self.model_dir))
-        self._serve = self._model.signatures["serving_default"]
+        try:
+            # The loaded object owns the variables of its signatures: keep it alive.
+            self._model = tf.saved_model.load(str(self.model_dir))
+            self._serve = self._model.signatures["serving_default"]
+            self._rank = self._model.signatures["rank"]
+        except Exception as error:  # a broken file can make TensorFlow's loader raise anything
+            message = f"{self.model_dir}: must be a ranker's SavedModel: {error}"
+            raise InputError(message.partition("\n")[0]) from error
 
     def __call__(self, examples: tf.Tensor) -> dict[str, np.ndarray]:
         """Serialized examples [B] -> task, and `score`, -> [B] float32."""
         return {name: value.numpy() for name, value in self._serve(examples=examples).items()}
+
+    def check_fits(self, config: DataConfig) -> None:
+        """Refuses the configuration of another model, by which values would go missing.
+
+        Args:
+            config: whose features the examples have, and whose tasks are asked for.
+
+        Raises:
+            InputError: if the model reads other features or predicts other tasks.
+        """
+        reads = set(self._rank.structured_input_signature[1])
+        for what, missing in (
+            ("read no features but the YAML's", reads - set(config.features)),
+            ("predict the YAML's tasks", set(config.tasks) - set(self._serve.structured_outputs)),
+        ):
+            if missing:
+                raise InputError(f"{self.model_dir}: must {what}. Received: {sorted(missing)}")
 
 
 def latest_version(model_dir: Path) -> Path:
@@ -96,22 +119,30 @@ def key_and_label_spec(config: DataConfig) -> dict[str, Any]:
     return spec
 
 
-def score_examples(model_dir: Path, config: DataConfig, files: Sequence[Path], out: Path) -> int:
+def score_examples(
+    scorer: ExampleScorer, config: DataConfig, files: Sequence[Path], out: Path
+) -> int:
     """Writes one row an impression: its keys, predictions, labels (null if masked), score.
 
     Args:
-        model_dir: the SavedModel or its versions.
+        scorer: the model.
         config: of the ranker, for the tasks.
         files: gzip TFRecord files of tf.Examples.
-        out: the Parquet file.
+        out: the Parquet file; there once it is complete.
 
     Returns:
         The number of rows.
+
+    Raises:
+        InputError: if `out` cannot be written.
+        DiskFullError: if there is no room for it.
     """
-    scorer, spec = ExampleScorer(model_dir), key_and_label_spec(config)
-    schema = _output_schema(config)
+    spec, schema = key_and_label_spec(config), _output_schema(config)
     rows = 0
-    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+    with (
+        write_whole(str(out)) as stream,
+        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+    ):
         for examples in read_examples(files):
             columns = parse_columns(examples, spec)
             table = _to_table(config, columns, scorer(examples), schema)

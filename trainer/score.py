@@ -5,6 +5,7 @@ Grammar: numbers, task names, `+ - * / **`, parentheses, and the functions `log`
 """
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,13 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Pow: operator.pow,
 }
 _FUNCTIONS = {"log": 1, "exp": 1, "sqrt": 1, "min": 2, "max": 2}
+_MATH: dict[str, Callable[..., Any]] = {
+    "log": math.log,
+    "exp": math.exp,
+    "sqrt": math.sqrt,
+    "min": min,
+    "max": max,
+}
 
 Score = ast.expr
 
@@ -33,7 +41,8 @@ def parse_score(formula: str, tasks: Sequence[str]) -> Score:
         The checked expression, for `evaluate_score`.
 
     Raises:
-        ValueError: if the formula is no expression of the grammar or names no task.
+        ValueError: if the formula is no expression of the grammar, names no task, or has a
+            part without tasks that is no finite number, such as `1 / 0`.
 
     Example:
         >>> tree = parse_score("click + 2 * like", ["click", "like"])
@@ -48,7 +57,8 @@ def parse_score(formula: str, tasks: Sequence[str]) -> Score:
     if len(nodes) > _MAX_NODES:
         raise ValueError(f"score: must have at most {_MAX_NODES} terms. Received: {len(nodes)}")
     _check(tree, set(tasks))
-    if not any(isinstance(node, ast.Name) and node.id in tasks for node in nodes):
+    _check_constants(tree, set(tasks))
+    if _is_constant(tree, set(tasks)):
         raise ValueError(f"score: must use at least one task. Received: {formula!r}")
     return tree
 
@@ -81,6 +91,34 @@ def evaluate_score(
         case ast.Call(func=ast.Name(id=name), args=args):
             return functions[name](*(evaluate_score(a, predictions, functions) for a in args))
     raise AssertionError(f"parse_score let {ast.dump(tree)} pass")
+
+
+def _check_constants(tree: ast.expr, tasks: set[str]) -> None:
+    """Refuses parts without tasks that no score can be made of, such as `1 / 0`."""
+    for node in ast.walk(tree):
+        is_part = isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp | ast.Call)
+        if is_part and _is_constant(node, tasks) and _value(node) is None:
+            raise ValueError(f"score: must be finite. Received: {ast.unparse(node)!r:.200}")
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Div)
+            and _is_constant(node.right, tasks)
+            and _value(node.right) == 0.0
+        ):
+            raise ValueError(f"score: must not divide by 0. Received: {ast.unparse(node)!r:.200}")
+
+
+def _is_constant(tree: ast.AST, tasks: set[str]) -> bool:
+    return not any(isinstance(node, ast.Name) and node.id in tasks for node in ast.walk(tree))
+
+
+def _value(tree: Any) -> float | None:
+    """What an expression without tasks comes to, None if that is no finite number."""
+    try:
+        value = evaluate_score(tree, {}, _MATH)
+    except (ArithmeticError, ValueError):
+        return None
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
 def _check(node: ast.expr, tasks: set[str]) -> None:

@@ -4,9 +4,21 @@ from collections.abc import Set
 
 from pydantic import model_validator
 
-from transforms.examples import POSITION, REQUEST_ID, TIMESTAMP
+from transforms.examples import (
+    ITEM_ID,
+    KEYS,
+    POSITION,
+    REQUEST_ID,
+    SCORE,
+    TIMESTAMP,
+    USER_ID,
+    label_name,
+    weight_name,
+)
 from transforms.features import (
     CategoricalFeature,
+    ColumnFeature,
+    Feature,
     Features,
     HistoryFeature,
     NumericFeature,
@@ -59,6 +71,18 @@ class DataConfig(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "DataConfig":
+        taken = {make(task) for task in self.tasks for make in (label_name, weight_name)}
+        for name, feature in self.features.items():
+            _check_name(name, feature, taken)
+        for name in self.tasks:
+            if name == SCORE:
+                raise ValueError(f"tasks.{name}: the name is taken by the combined score")
+            if name in self.groups:
+                raise ValueError(f"tasks.{name}: a group has this name; give one of them another")
+        return self
+
     @property
     def column_features(self) -> dict[str, NumericFeature | CategoricalFeature]:
         """The features that columns of the impressions hold."""
@@ -104,3 +128,16 @@ def _check_column(place: str, setting: str, column: str, known_after: Set[str]) 
         )
     if column in (REQUEST_ID, TIMESTAMP):
         raise ValueError(f"{place}: `{column}` names an impression and cannot be an input")
+
+
+def _check_name(name: str, feature: Feature, taken: Set[str]) -> None:
+    """Refuses a feature whose name stands for something else in an example."""
+    held = column_of(name, feature) if isinstance(feature, ColumnFeature) else None
+    is_key = name in (*KEYS, POSITION) and held != name
+    if is_key or name in taken:
+        raise ValueError(
+            f"features.{name}: the name is taken in an example by "
+            f"{'a key' if is_key else 'a label or a weight'}; give the feature another name"
+        )
+    if name in (USER_ID, ITEM_ID) and not isinstance(feature, CategoricalFeature):
+        raise ValueError(f"features.{name}: an id must be categorical. Received: kind=numeric")

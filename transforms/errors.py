@@ -4,6 +4,13 @@ Each class carries the exit code that the command line returns for it. Anything 
 this tree is a bug and is allowed to crash with its traceback.
 """
 
+import errno
+import os
+from pathlib import Path
+
+DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says when a disk, a quota or a file's largest size is full."""
+
 
 class GaterankError(Exception):
     """Base of every error whose message alone tells the user what to mend."""
@@ -23,6 +30,10 @@ class InputError(GaterankError):
     exit_code = 2
 
 
+class DiskFullError(GaterankError):
+    """There is no room left to write; what was complete stays, the next run goes on from it."""
+
+
 class DeadLetterRatioError(GaterankError):
     """More rows were refused than `logs.dead_letters.max_ratio` allows."""
 
@@ -39,3 +50,20 @@ class DataAnomalyError(GaterankError):
     """ExampleValidator found statistics that break the schema."""
 
     exit_code = 5
+
+
+def write_error(path: str | Path, error: OSError) -> GaterankError:
+    """What to raise when the operating system refuses to write a file or to make a folder.
+
+    Args:
+        path: what was to be written.
+        error: the refusal.
+
+    Example:
+        >>> write_error("out", NotADirectoryError(errno.ENOTDIR, "Not a directory"))
+        InputError('out: cannot be written: Not a directory')
+    """
+    kind = DiskFullError if error.errno in DISK_IS_FULL else InputError
+    # Arrow puts a long story where the system has a short word.
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return kind(f"{path}: cannot be written: {reason}")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from transforms.section import Duration, Name, Section
 
@@ -26,6 +26,12 @@ class Split(Section):
     eval_fraction: float = Field(0.1, gt=0.0, lt=1.0)
     eval_last: Duration | None = None
     salt: str = ""
+
+    @model_validator(mode="after")
+    def _last_is_by_time(self) -> "Split":
+        if self.eval_last is not None and self.by != "time":
+            raise ValueError(f"`eval_last` needs `by: time`. Received: by={self.by}")
+        return self
 
 
 class DeadLetters(Section):

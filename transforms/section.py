@@ -12,6 +12,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 # The values of `kind` stand in pydantic's paths, though not in the file's.
 _UNION_MEMBERS = {"numeric", "history", "categorical", "softmax", "top_k", "dselect_k"}
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MAX_DAYS = 36_500
 
 # A name becomes a tensor name, a column name and a file name: keep it plain.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
@@ -30,19 +31,25 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def parse_duration(value: Any) -> Any:
-    """Reads `90s`, `1.5h` or `2d` as a timedelta; other types are left to pydantic.
+def parse_duration(value: Any) -> timedelta:
+    """Reads `90s`, `1.5h` or `2d`; a timedelta is left as it is.
+
+    Raises:
+        ValueError: if it is something else, or longer than 100 years.
 
     Example:
         >>> parse_duration("1.5h")
         datetime.timedelta(seconds=5400)
     """
-    if not isinstance(value, str):
+    if isinstance(value, timedelta):
         return value
-    match = _DURATION.fullmatch(value.strip())
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration must be a number and one of ms, s, m, h, d, such as 30m")
-    return timedelta(seconds=float(match[1]) * _UNIT_SECONDS[match[2]])
+    seconds = float(match[1]) * _UNIT_SECONDS[match[2]]
+    if seconds > _MAX_DAYS * _UNIT_SECONDS["d"]:
+        raise ValueError(f"a duration must be at most {_MAX_DAYS}d")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:
@@ -97,11 +104,19 @@ def load_section(model: type[SectionT], value: Any, source: str) -> SectionT:
 
 def _describe(problem: Any) -> str:
     rule = problem["msg"].removeprefix("Value error, ")
-    # A rule over several sections names its place itself.
+    # A rule over several sections names its place itself, and what it received is the file.
     place = f"{'.'.join(_path(problem['loc']))}: " if problem["loc"] else ""
-    if "Received:" in rule or problem["type"] == "missing":
+    is_whole = not place and problem["type"] == "value_error"
+    if "Received:" in rule or problem["type"] == "missing" or is_whole:
         return f"{place}{rule}"
-    return f"{place}{rule}. Received: {problem['input']!r:.200}"
+    return f"{place}{rule}. Received: {_show(problem['input'])}"
+
+
+def _show(value: Any) -> str:
+    try:
+        return f"{value!r:.200}"
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"{type(value).__name__} of too many digits"
 
 
 def _path(location: tuple[str | int, ...]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import fs
 
-from transforms.errors import InputError
+from transforms.errors import InputError, write_error
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -34,7 +34,8 @@ def list_files(folder: str) -> dict[str, str]:
     left out. A link may lead to a file inside the folder; linked folders are not entered.
 
     Raises:
-        InputError: if there is no such folder, or a link leads out of it.
+        InputError: if there is no such folder, a link leads out of it or nowhere, or
+            something is no file or has a name that is no text.
     """
     file_system, root = locate(folder)
     if file_system.get_file_info(root).type != fs.FileType.Directory:
@@ -48,8 +49,12 @@ def list_files(folder: str) -> dict[str, str]:
     return {
         relative: _with_scheme(folder, relatives[relative])
         for relative in sorted(relatives)
-        if not any(part[0] in "._" for part in relative.split("/"))
+        if not _is_marker(relative)
     }
+
+
+def _is_marker(relative: str) -> bool:
+    return any(part[0] in "._" for part in relative.split("/"))
 
 
 def _with_scheme(folder: str, path: str) -> str:
@@ -60,11 +65,23 @@ def _with_scheme(folder: str, path: str) -> str:
 def _walk(root: Path) -> Iterator[str]:
     home = root.resolve()
     for here, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _is_marker(name)]
+        files = [name for name in files if not _is_marker(name)]
         for name in [*folders, *files]:
-            path = Path(here, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(home):
-                raise InputError(f"{path}: a link must not lead out of the logs' folder {root}")
-        yield from (str(Path(here, name)) for name in files if Path(here, name).is_file())
+            _check_place(Path(here, name), home)
+        yield from (str(Path(here, name)) for name in files)
+
+
+def _check_place(path: Path, home: Path) -> None:
+    """Refuses what would be read from elsewhere, wait for ever, or not be read at all."""
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: must be a file, or a link to one")
+    if path.is_symlink() and not path.resolve().is_relative_to(home):
+        raise InputError(f"{path}: a link must not lead out of the logs' folder {home}")
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{str(path)!r}: a file's name must be UTF-8") from None
 
 
 def open_stream(path: str) -> pa.NativeFile:
@@ -80,16 +97,22 @@ def write_whole(path: str) -> Iterator[pa.NativeFile]:
 
     Every attempt writes to a name of its own, so a worker that died or was started twice
     leaves no half file and two attempts never mix.
+
+    Raises:
+        DiskFullError: if there is no room.
+        InputError: if the file system takes no such file for another reason.
     """
     file_system, inner = locate(path)
     folder, _, name = inner.rpartition("/")
-    file_system.create_dir(folder, recursive=True)
     attempt = f"{folder}/.{name}.{uuid.uuid4().hex}"
     try:
+        file_system.create_dir(folder, recursive=True)
         with file_system.open_output_stream(attempt, compression=None) as stream:
             yield stream
         file_system.move(attempt, inner)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             file_system.delete_file(attempt)
+        if isinstance(error, OSError):
+            raise write_error(path, error) from None
         raise

@@ -21,8 +21,8 @@ class Label(Section):
             `count`, `sum` and `max` of the values, `last` value by time.
         window: attribution window; an event counts if
             0 <= event time - impression time <= window.
-        default: the label of an impression without such an event; by default 0 for
-            `any`, `count` and `sum`, and no label (masked) for `max` and `last`.
+        default: the label of an impression without such an event, not yet transformed; by
+            default 0 for `any`, `count` and `sum`, and no label (masked) for `max` and `last`.
         transform: applied to the label last: `identity` or `log1p`, log(1 + label).
         at_least: turns the aggregate into a 0/1 label: aggregate >= at_least.
         may_be_absent: accept logs in which nobody emits the event at all.
@@ -97,6 +97,13 @@ class Task(Section):
                 "a classification label takes no transform. "
                 f"Received: transform={self.label.transform}"
             )
+        default = self.label.default
+        if self.kind == "classification" and default not in (None, 0.0, 1.0):
+            raise ValueError(
+                f"a classification label must be 0 or 1. Received: default={default:g}"
+            )
+        if self.label.transform == "log1p" and default is not None and default < 0.0:
+            raise ValueError(f"log1p needs a label of at least 0. Received: default={default:g}")
         return self
 
 

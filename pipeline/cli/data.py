@@ -8,6 +8,7 @@ import click
 import yaml
 
 from pipeline.cli.options import config_argument, logs_option
+from pipeline.cli.quiet import hush_beam
 from pipeline.config import load_config
 
 
@@ -83,6 +84,7 @@ def ingest(config: Path, logs: Path | None, out: Path, history: Path | None) -> 
 
     Exit code 3 if more rows were refused than `logs.dead_letters.max_ratio` allows.
     """
+    hush_beam()
     from pipeline.stages import ingest_logs
 
     counts = ingest_logs(load_config(config), logs, out, history)

@@ -1,7 +1,10 @@
 """The `gaterank` command: its verbs, and how errors end it."""
 
 import errno
+import os
+import re
 import sys
+from typing import NoReturn
 
 import click
 
@@ -11,8 +14,11 @@ from pipeline.cli.history import lineage, report, runs
 from pipeline.cli.model import score, train
 from pipeline.cli.run import run
 from pipeline.cli.serving import rank, serve
-from transforms.errors import GaterankError
+from transforms.errors import DISK_IS_FULL, GaterankError
 
+# What the operating system refuses for reasons that lie with the machine.
+_MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE}
+_BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (demo, validate, simulate, run, report, runs, lineage, serve, rank, score, train, ingest)
 
 
@@ -37,15 +43,19 @@ def main() -> None:
     try:
         cli()
     except GaterankError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        _end(_BEAM_STEP.sub("", str(error)), error.exit_code)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _MENDABLE:
             raise
-        click.echo(f"error: the disk is full: {error.filename or ''}", err=True)
-        sys.exit(1)
+        place = f"{error.filename}: " if error.filename else ""
+        _end(f"{place}{os.strerror(error.errno)}", 1)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(exit_code)
 
 
 if __name__ == "__main__":

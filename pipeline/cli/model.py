@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from pipeline.cli.options import config_argument, logs_option
-from pipeline.cli.quiet import load_tensorflow
+from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
 
 
@@ -35,6 +35,7 @@ from pipeline.config import load_config
 def train(config: Path, examples: Path, out: Path, role: Literal["candidate", "baseline"]) -> None:
     """Transform examples and train one ranker on them; nothing else."""
     load_tensorflow()
+    hush_beam()
     from pipeline.stages import train_stage
 
     record = train_stage(load_config(config), examples, out, role)
@@ -63,6 +64,7 @@ def score(model_dir: Path, config: Path, logs: Path | None, out: Path) -> None:
     null), and score.
     """
     load_tensorflow()
+    hush_beam()
     from pipeline.stages import score_logs
 
     rows = score_logs(model_dir, load_config(config), logs, out)

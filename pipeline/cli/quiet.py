@@ -1,5 +1,6 @@
-"""Keeps TensorFlow's greetings off the terminal."""
+"""Keeps what libraries say to developers off the terminal."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -37,3 +38,8 @@ def load_tensorflow() -> None:
 
         # Messages about devices come with the first look at them.
         tf.config.list_logical_devices()
+
+
+def hush_beam() -> None:
+    """Keeps Beam from printing the traceback of an error that will be told in a line."""
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)

@@ -9,6 +9,7 @@ from tfx.dsl.component.experimental.decorators import component
 
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
+from transforms.errors import GaterankError
 from transforms.ingest.counting.checks import check_counts
 from transforms.ingest.counting.counts import read_counts
 
@@ -29,4 +30,7 @@ def CheckIngest(  # noqa: N802
     Raises:
         DeadLetterRatioError: if the ratio is over `logs.dead_letters.max_ratio`.
     """
-    check_counts(read_counts(ingestion.uri), DataConfig.model_validate_json(data))
+    try:
+        check_counts(read_counts(ingestion.uri), DataConfig.model_validate_json(data))
+    except GaterankError as error:
+        raise type(error)(f"{error}. Counts and refused rows: {ingestion.uri}") from None

@@ -34,13 +34,16 @@ class Executor(pusher.Executor):
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         served = Path(destination.filesystem.base_directory)
         model = Path(self.GetModelPath(input_dict))
-        version = push_version(model, served)
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
+        # Last: whatever fails before leaves nothing that a server could take up.
+        version = push_version(model, served)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
 
 def push_version(model: Path, served: Path) -> Path:
     """Copies a SavedModel into the served folder as its next version, atomically.
+
+    What a push that was killed left there is invisible to a server, and replaced.
 
     Args:
         model: the SavedModel.
@@ -54,5 +57,9 @@ def push_version(model: Path, served: Path) -> Path:
     # A server ignores names that are no numbers: the copy is invisible until its rename.
     incoming = served / ".incoming"
     shutil.rmtree(incoming, ignore_errors=True)
-    shutil.copytree(model, incoming)
-    return incoming.rename(served / str(max(versions, default=0) + 1))
+    try:
+        shutil.copytree(model, incoming)
+        return incoming.rename(served / str(max(versions, default=0) + 1))
+    except BaseException:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise

@@ -101,4 +101,5 @@ def _refusal(text: bytes) -> str:
     try:
         return str(load(text)["error"])
     except (LookupError, TypeError, ValueError, RecursionError):
-        return text[:200].decode("utf-8", "replace") or "no message"
+        words = text[:200].decode("utf-8", "replace").split()
+        return " ".join(words) or "no message"

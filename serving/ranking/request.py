@@ -1,6 +1,7 @@
 """A ranking request to the columns of the signature `rank`."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ _SHARED_PARTS = ("user", "context")
 _CANDIDATES = "candidates"
 _KEYS = frozenset({*_SHARED_PARTS, _CANDIDATES, "request_id"})
 MAX_REQUEST_BYTES = 64 * 2**20
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def parse_request(text: bytes) -> Any:
         text: JSON, at most 64 MiB.
 
     Raises:
-        RankingRequestError: if it is no JSON.
+        RankingRequestError: if it is no JSON, or an object of it gives a key twice.
 
     Example:
         >>> parse_request(b'{"candidates": []}')
@@ -49,9 +51,19 @@ def parse_request(text: bytes) -> Any:
     if len(text) > MAX_REQUEST_BYTES:
         raise RankingRequestError(f"a request must have at most {MAX_REQUEST_BYTES} bytes")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=_make_object)
+    except RecursionError:
+        raise RankingRequestError("a request must not be nested so deep") from None
+    except ValueError as error:
         raise RankingRequestError(f"a request must be JSON: {error}") from None
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise RankingRequestError(f"{twice[:_SHOWN]}: must be given once")
+    return result
 
 
 def make_columns(

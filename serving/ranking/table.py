@@ -1,8 +1,10 @@
 """Ranked candidates as a table for people."""
 
 import math
+from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from serving.ranking.result import RankedCandidates
 
@@ -27,8 +29,14 @@ def make_table(ranked: RankedCandidates, limit: int | None = 20) -> Table:
         table.add_column(task, justify="right")
     for rank, candidate in enumerate(shown, start=1):
         values = (_format(value) for value in candidate.predictions.values())
-        table.add_row(str(rank), str(candidate.item_id), _format(candidate.score), *values)
+        table.add_row(str(rank), _item(candidate.item_id), _format(candidate.score), *values)
     return table
+
+
+def _item(item_id: Any) -> Text:
+    """The id as it is: no markup, and nothing that a terminal would obey."""
+    text = str(item_id)
+    return Text(text if text.isprintable() else ascii(text))
 
 
 def _format(value: float) -> str:

@@ -15,6 +15,7 @@ _NONE = type(None)
 _NUMBERS = {int, float}
 _LARGEST_FLOAT = 3.4028234663852886e38
 _LARGEST_WHOLE = 1e15
+_LARGEST_INT = 2**63 - 1  # that a body can hold
 _SHOWN = 80
 
 
@@ -54,8 +55,8 @@ def make_column(values: Sequence[Any], spec: InputSpec, place: Place) -> list[An
 def _numbers(values: Sequence[Any], place: Place) -> list[float]:
     if (
         set(map(type, values)) <= _NUMBERS
-        and min(values) >= -_LARGEST_FLOAT
-        and (max(values) <= _LARGEST_FLOAT)
+        and min(values) >= -_LARGEST_INT
+        and max(values) <= _LARGEST_INT
     ):
         return list(values)
     return [_to_number(value, place, row) for row, value in enumerate(values)]
@@ -72,12 +73,23 @@ def _to_number(value: Any, place: Place, row: int) -> float:
 
 
 def _words(values: Sequence[Any], place: Place) -> list[str]:
-    types = set(map(type, values))
-    if types <= {str}:
-        return list(values)
-    if types <= {str, _NONE}:
-        return [value or "" for value in values]
-    return [_to_word(value, place, row) for row, value in enumerate(values)]
+    if set(map(type, values)) <= {str, _NONE}:
+        words = [value or "" for value in values]
+    else:
+        words = [_to_word(value, place, row) for row, value in enumerate(values)]
+    if not _is_unicode("".join(words)):
+        row = next(row for row, word in enumerate(words) if not _is_unicode(word))
+        raise _wrong(place(row), "must be Unicode text", values[row])
+    return words
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be sent: JSON's escapes can write halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _to_word(value: Any, place: Place, row: int) -> str:

@@ -1,6 +1,7 @@
 """How the embedded server runs."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from serving.server.models.config import ModelConfig
 from transforms.errors import ConfigError
 
 _MEGABYTE = 2**20
+# What the paths of the REST API can name.
+_NAME = re.compile(r"[^/:]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class ServerOptions:
     def __post_init__(self) -> None:
         if (self.model_dir is None) == (not self.models):
             raise ConfigError("exactly one of `model_dir` and `models` must be given")
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"a model's name must have no / and no :. Received: {self.name!r}")
         for port in (self.port, self.grpc_port or 0):
             if not 0 <= port < 65536:
                 raise ConfigError(f"a port must be in [0, 65535]. Received: {port}")

@@ -99,7 +99,8 @@ class ModelServer:
         try:
             self.grpc_port = self._grpc.add_insecure_port(address)
         except RuntimeError:
-            raise InputError(f"cannot listen on {address}: the port is taken") from None
+            reason = "the port is taken, or no address of this machine"
+            raise InputError(f"cannot listen on {address}: {reason}") from None
         await self._grpc.start()
 
     async def _start_rest(self) -> None:

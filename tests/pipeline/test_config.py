@@ -1,12 +1,15 @@
 """The YAML: what is refused, and how it is said."""
 
 import copy
+import re
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipeline.config import load_config
+from pipeline.strict_yaml import read_yaml
 from transforms.errors import ConfigError, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +21,10 @@ GOOD = {
     },
     "score": "click",
 }
+CLICK = GOOD["tasks"]["click"]
+LOG = {"event": "time", "aggregation": "sum", "transform": "log1p", "default": -5}
+NUMBER = {"of": "item", "kind": "numeric"}
+NAMED = {"of": "user", "kind": "categorical", "column": "other"}
 
 
 def write(tmp_path: Path, document: object) -> Path:
@@ -64,7 +71,19 @@ def test_what_is_printed_is_what_was_meant(tmp_path):
         ([("features.t", {"of": "item", "kind": "numeric", "column": "timestamp"})], "timestamp"),
         ([("tasks.click.label.window", "1 fortnight")], "tasks.click.label.window"),
         ([("tasks.click.label.aggregation", "count")], "must be 0 or 1"),
+        ([("tasks.click.label.window", -5)], "such as 30m. Received: -5"),
+        ([("tasks.click.label.window", "40000d")], "at most 36500d. Received: '40000d'"),
+        ([("tasks.click.label.window", f"{'9' * 400}d")], "at most 36500d"),
+        ([("tasks.click.label.default", 0.5)], "must be 0 or 1. Received: default=0.5"),
         ([("tasks.click.weight", -1)], "tasks.click.weight"),
+        ([("tasks.time", {**CLICK, "kind": "regression", "label": LOG})], "Received: default=-5"),
+        ([("tasks.score", CLICK)], "tasks.score: the name is taken by the combined score"),
+        ([("tasks.engagement", CLICK)], "tasks.engagement: a group has this name"),
+        ([("tasks.mean", CLICK)], "tasks.mean: the name stands for several tasks"),
+        ([("features.user_id", NAMED)], "taken in an example by a key"),
+        ([("features.timestamp", NAMED)], "taken in an example by a key"),
+        ([("features.weight_click", NAMED)], "taken in an example by a label or a weight"),
+        ([("features.item_id", NUMBER)], "an id must be categorical"),
         ([("score", "clicks")], "Received: 'clicks'"),
         ([("evaluation.slices", ["country"])], "Received: 'country'"),
         ([("evaluation.thresholds", [{"task": "like", "metric": "auc", "lower": 0.5}])], "'like'"),
@@ -72,6 +91,8 @@ def test_what_is_printed_is_what_was_meant(tmp_path):
         ([("training.learning_rate", float("nan"))], "training.learning_rate"),
         ([("name", "../escape")], "name"),
         ([("logs.split.eval_fraction", 1.5)], "logs.split.eval_fraction"),
+        ([("logs.split.eval_last", "1d")], "`eval_last` needs `by: time`. Received: by=user"),
+        ([("score", "click + 1 / 0")], "must be finite. Received: '1 / 0'"),
     ],
 )
 def test_a_broken_rule_is_told_with_its_place_and_value(tmp_path, changes, message):
@@ -111,10 +132,47 @@ def test_a_file_that_is_not_there_is_an_input_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "!!python/object/apply:os.system ['true']", "- 1", "", "a" * 1_000_001]
+    ("text", "message"),
+    [
+        ("a: [", "must be YAML"),
+        ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("- 1", "valid dictionary"),
+        ("", "valid dictionary"),
+        ("a" * 1_000_001, "at most 1000000 bytes"),
+        ("name: a\nscore: click\nname: b\n", "`name` must be given once"),
+        ("tasks: {click: {weight: 1, weight: 2}}", "`weight` must be given once"),
+        ("[" * 5000, "nested too deep"),
+        ("a: &a {b: *a}", "at most 200000 values, its aliases followed"),
+        ("first: 2026-13-45", "does not fit its type: month must be in 1..12"),
+        ("first: !!int x", "does not fit its type"),
+        ("first: !!bool x", "does not fit its type"),
+        ("first: !!timestamp x", "does not fit its type"),
+        (f"first: {'9' * 5000}", "does not fit its type"),
+        (f"first: 0x{'f' * 5000}", "Received: int of too many digits"),
+        ("--- 1\n--- 2\n", "but found another document"),
+    ],
+    ids=lambda text: text[:20],
 )
-def test_what_is_no_configuration_is_refused(tmp_path, text):
+def test_what_is_no_configuration_is_refused(tmp_path, text, message):
     path = tmp_path / "ranker.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         load_config(path)
+
+
+def test_a_bomb_of_aliases_is_refused_at_once(tmp_path):
+    lines = ["l0: &l0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 12)]
+    path = tmp_path / "bomb.yaml"
+    path.write_text("\n".join(lines))
+    started = time.monotonic()
+    with pytest.raises(ConfigError, match="its aliases followed"):
+        load_config(path)
+    assert time.monotonic() - started < 5
+
+
+def test_an_alias_may_be_used_again_and_merged():
+    common = "common: &common {kind: classification, group: engagement}"
+    tasks = read_yaml(f"{common}\nclick: {{<<: *common, weight: 2}}\nlike: *common\n")
+    assert tasks["click"] == {"kind": "classification", "group": "engagement", "weight": 2}
+    assert tasks["like"] == tasks["common"]

@@ -1,20 +1,28 @@
 """The main job on a tiny preset: logs in; a pushed ranker, a report and a ranking out."""
 
+import base64
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
+import yaml
 from click.testing import CliRunner
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from pipeline.cli.demo import sample_request
 from pipeline.cli.main import cli
 from pipeline.local_runner import run_local
 from pipeline.workspace import Run, Workspace
+from serving.client import RankingClient, StatusError
 from tests.pipeline.tiny import IMPRESSIONS, write_tiny
 from transforms.errors import DataAnomalyError, DeadLetterRatioError, InputError, NotBlessedError
 from transforms.simulator.simulate import simulate
@@ -119,29 +127,122 @@ def test_bulk_scoring_gives_one_row_an_impression(first, folder, logs, workspace
     assert table["label_click"].null_count == 0
 
 
-def test_the_pushed_model_is_served_and_ranks(first, folder, logs, workspace):
+def test_scoring_with_the_yaml_of_another_model_is_refused(first, folder, logs, workspace):
+    path, config = write_tiny(folder)
+    document = config.model_dump(mode="json")
+    del document["features"]["segment"]
+    path.write_text(yaml.safe_dump(document))
     served = model_dir(first, workspace, logs)
-    request = folder / "request.json"
-    request.write_text(json.dumps(sample_request(write_tiny(folder)[1], logs)))
+    command = ["score", str(served), str(path), "--logs", str(logs), "--out", str(folder / "no")]
+    result = CliRunner().invoke(cli, command)
+    assert isinstance(result.exception, InputError)
+    assert "must read no features but the YAML's. Received: ['segment']" in str(result.exception)
+    assert not (folder / "no").exists()
+
+
+@pytest.fixture(scope="module")
+def server(first, workspace, logs) -> Iterator[tuple[str, str]]:
+    """The command line's server of the pushed model: its addresses for REST and gRPC."""
+    served = model_dir(first, workspace, logs)
     command = [sys.executable, "-m", "pipeline.cli.main", "serve", str(served)]
-    server = subprocess.Popen(
+    process = subprocess.Popen(
         [*command, "--port", "0", "--grpc-port", "0"], stdout=subprocess.PIPE, text=True
     )
     try:
-        ready = server.stdout.readline()
-        url = next(word for word in ready.split() if word.startswith("http://"))
-        result = CliRunner().invoke(
-            cli,
-            ["rank", "--server", url.split("/v1")[0], "--request", str(request), "--json"],
-            catch_exceptions=False,
-        )
+        ready = re.search(r"(http://[\d.:]+)/v1\S* gRPC on (\S+)", process.stdout.readline())
+        yield ready[1], ready[2]
     finally:
-        server.terminate()
-        assert server.wait(timeout=30) == 0
-    ranked = json.loads(result.stdout)
-    assert len(ranked) == len(json.loads(request.read_text())["candidates"])
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+@pytest.fixture
+def rank(server, tmp_path):
+    """Ranks a request by the command line."""
+
+    def run(request: dict[str, Any]) -> list[dict[str, Any]]:
+        file = tmp_path / "request.json"
+        file.write_text(json.dumps(request))
+        command = ["rank", "--server", server[0], "--request", str(file), "--json"]
+        result = CliRunner().invoke(cli, command, catch_exceptions=False)
+        assert result.exit_code == 0
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def request_document(folder, logs) -> dict[str, Any]:
+    return sample_request(write_tiny(folder)[1], logs)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 10_000])
+def test_requests_of_any_size_are_ranked(rank, request_document, size):
+    known = request_document["candidates"]
+    candidates = [{**known[n % len(known)], "item_id": n} for n in range(size)]
+    ranked = rank({**request_document, "candidates": candidates})
+    assert sorted(row["item_id"] for row in ranked) == list(range(size))
     scores = [row["score"] for row in ranked]
     assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == min(size, len(known))
+
+
+def test_what_training_never_saw_is_ranked(rank, request_document):
+    candidates = [
+        {"item_id": "new", "category": "unheard of", "tags": ["never", "seen"]},
+        {"item_id": "bare"},
+        {"item_id": "null", "category": None, "duration_seconds": None, "tags": None},
+        {"item_id": "huge", "duration_seconds": 3e38, "tags": ["x"] * 1000},
+        request_document["candidates"][0],
+    ]
+    strangers = {"user": {"user_id": "new", "segment": "martian"}, "context": {"device": "abacus"}}
+    for owner in ({}, strangers):
+        ranked = rank({**owner, "candidates": candidates})
+        assert len(ranked) == len(candidates)
+        values = [[row["score"], *row["predictions"].values()] for row in ranked]
+        assert np.isfinite(values).all()
+        scores = {row["item_id"]: row["score"] for row in ranked}
+        assert scores["bare"] == scores["null"]
+
+
+def columns(size: int) -> dict[str, np.ndarray]:
+    """Columns of the signature `rank` for so many candidates."""
+    return {
+        "segment": np.array(["student"], object),
+        "daily_minutes": np.array([30], np.float32),
+        "device": np.array(["tv"], object),
+        "category": np.array(["news"] * size, object),
+        "duration_seconds": np.full(size, 60, np.float32),
+        "tags": np.full((size, 3), "", object),
+    }
+
+
+@pytest.mark.parametrize("size", [0, 1, 10_000])
+def test_the_server_itself_ranks_any_number_of_columns(server, size):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "ranker", "rank"
+    for name, column in columns(size).items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(column))
+    with grpc.insecure_channel(server[1]) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        outputs = stub.Predict(request, timeout=30).outputs
+    scores = tf.make_ndarray(outputs["score"])
+    assert scores.shape == (size,)
+    if size:
+        with RankingClient(server[0]) as client:
+            inputs = {name: column.tolist() for name, column in columns(size).items()}
+            answer = client.predict(inputs=inputs, signature="rank")
+        np.testing.assert_allclose(answer["score"], scores, rtol=1e-6)
+
+
+def test_bytes_that_are_no_example_are_refused_in_words(server):
+    example = {"b64": base64.b64encode(b"\xff\xfe no example").decode()}
+    with RankingClient(server[0]) as client:
+        with pytest.raises(StatusError, match="Could not parse example input") as raised:
+            client.predict(instances=[example])
+        assert raised.value.status_code == 400
+        (answer,) = client.predict(instances=[{"b64": ""}])
+    assert np.isfinite(answer["score"])
 
 
 def test_runs_and_lineage_are_told(first, workspace):
@@ -155,10 +256,11 @@ def test_too_many_dead_letters_stop_the_run_and_are_kept(folder):
     broken = folder / "broken"
     simulate(broken, IMPRESSIONS, seed=2, file_format="csv", broken=0.05)
     workspace = Workspace(folder / "broken-workspace")
-    with pytest.raises(DeadLetterRatioError):
+    with pytest.raises(DeadLetterRatioError, match="Counts and refused rows: ") as error:
         run_local(write_tiny(folder)[1], workspace, broken)
     run = workspace.runs()[0]
     assert run.blessed is None
+    assert str(error.value).endswith(str(run.uri("GaterankIngestReport")))
     assert list(run.uri("GaterankIngestReport").glob("*.parquet"))
 
 

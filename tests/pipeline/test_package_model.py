@@ -6,7 +6,15 @@ import pytest
 
 from pipeline import stages
 from pipeline.components.package_model import package_model
-from serving.bulk_scoring import history_path
+from serving.bulk_scoring import history_path, latest_version
+
+
+class NoScorer:
+    def __init__(self, model_dir):
+        self.model_dir = latest_version(model_dir)
+
+    def check_fits(self, config):
+        pass
 
 
 def make_model(folder):
@@ -39,6 +47,7 @@ def test_scoring_starts_from_the_history_of_the_latest_version(tmp_path, monkeyp
     asked = []
     monkeypatch.setattr(stages, "ingest_logs", lambda *args, every_split: asked.append(args))
     monkeypatch.setattr("serving.bulk_scoring.score_examples", lambda *_: 7)
+    monkeypatch.setattr("serving.bulk_scoring.ExampleScorer", NoScorer)
     config = SimpleNamespace(data_config=lambda: None)
     assert stages.score_logs(tmp_path, config, None, tmp_path / "out.parquet") == 7
     assert asked[0][3] == (history_path(latest) if has_history else None)

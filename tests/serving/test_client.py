@@ -187,8 +187,8 @@ def test_a_refusal_carries_the_servers_words() -> None:
     with known as ranking, pytest.raises(StatusError) as raised:
         ranking.status()
     assert (raised.value.status_code, raised.value.server_message) == (404, "no such model")
-    unknown = client(lambda request: httpx.Response(502, text="<html>"))
-    with unknown as ranking, pytest.raises(StatusError, match="502: <html>"):
+    unknown = client(lambda request: httpx.Response(502, text="<html>\r\n <b>\n"))
+    with unknown as ranking, pytest.raises(StatusError, match=r"502: <html> <b>$"):
         ranking.status()
 
 

@@ -98,6 +98,14 @@ def test_more_words_than_the_model_reads_are_left_out() -> None:
             "candidates[0].price: must be a finite 32-bit float.",
         ),
         (
+            {"candidates": [candidate(), candidate(brand="\ud800")]},
+            "candidates[1].brand: must be Unicode text. Received: '\\ud800'",
+        ),
+        (
+            {"candidates": [candidate(words=["a", "b\udfff"])]},
+            "candidates[0].words[1]: must be Unicode text.",
+        ),
+        (
             {"candidates": [candidate(brand=["x"])]},
             "candidates[0].brand: must be a word or a number. Received: ['x']",
         ),
@@ -151,10 +159,26 @@ def test_no_candidates_are_no_rows() -> None:
     assert columns(candidates=[])["price"] == []
 
 
-@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000])
-def test_a_request_that_is_no_json_is_refused(text: bytes) -> None:
-    with pytest.raises(RankingRequestError, match="a request must be JSON"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"{", "must be JSON"),
+        (b"", "must be JSON"),
+        (b"\xff", "must be JSON"),
+        (b'{"candidates": [{"item_id": %s}]}' % (b"9" * 5000), "must be JSON"),
+        (b"[" * 100_000, "must not be nested so deep"),
+        (b'{"candidates": [{"item_id": 1}], "candidates": []}', "candidates: must be given once"),
+        (b'{"candidates": [{"item_id": 1, "item_id": 2}]}', "item_id: must be given once"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_request_that_is_no_json_is_refused(text: bytes, message: str) -> None:
+    with pytest.raises(RankingRequestError, match=message):
         parse_request(text)
+
+
+def test_whole_numbers_too_large_for_json_are_sent_as_floats() -> None:
+    assert columns(candidates=[candidate(price=10**30)])["price"] == [1e30]
 
 
 def test_the_signature_says_what_belongs_to_the_request() -> None:
@@ -212,3 +236,17 @@ def test_the_table_shows_the_best_and_says_how_many_there_are() -> None:
     lines = capture.get().splitlines()
     assert any("b" in line and "3.0000" in line and "0.2500" in line for line in lines)
     assert lines[-1].strip() == "1 of 3 candidates"
+
+
+@pytest.mark.parametrize(
+    ("item_id", "shown"),
+    [("[red]x[/red]", "[red]x[/red]"), ("a\x1b[31mb", "'a\\x1b[31mb'"), ("\ud800", "'\\ud800'")],
+)
+def test_an_item_is_shown_as_it_is_and_does_nothing_to_the_terminal(
+    item_id: str, shown: str
+) -> None:
+    console = Console(width=80, no_color=True)
+    with console.capture() as capture:
+        console.print(make_table(sort_candidates([item_id], {"score": [1.0]})))
+    assert f" {shown} " in capture.get()
+    assert "\x1b" not in capture.get()

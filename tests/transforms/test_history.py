@@ -20,7 +20,7 @@ from history_inputs import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_inputs import decode, make_config
+from ingest_inputs import decode
 
 from transforms.config import DataConfig
 from transforms.errors import ConfigError
@@ -146,6 +146,6 @@ def test_a_history_that_makes_no_sense_is_refused(change, message):
 
 def test_a_history_may_not_take_the_name_of_a_key():
     by = {"of": "user", "kind": "history", "by": "user_id", "statistic": "count"}
-    config = make_config(features={"user_id": by})
+    document = CONFIG.model_dump(mode="json") | {"features": {"user_id": by}}
     with pytest.raises(ConfigError, match=r"features.user_id: the name is taken in an example"):
-        impression_fields(config, "ms", ())
+        load_section(DataConfig, document, "ranker.yaml")

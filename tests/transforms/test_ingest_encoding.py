@@ -1,5 +1,6 @@
 """tf.Examples and TFRecords, held against the readers that others wrote."""
 
+import errno
 import gzip
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_inputs import decode, read_records
 
+from transforms.errors import DiskFullError
 from transforms.ingest.writing.examples import encode_examples
 from transforms.ingest.writing.tfrecord import frame, shard_path, write_records
 from transforms.ingest.writing.wire import varint
@@ -101,9 +103,9 @@ def test_the_gzip_header_has_no_time(tmp_path: Path):
 def test_a_failing_write_leaves_no_file(tmp_path: Path):
     def batches():
         yield pa.array([b"x"])
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "Error writing bytes. Detail: [errno 28] and so on")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError, match=r"records\.gz: cannot be written: No space left on"):
         write_records(str(tmp_path / "records.gz"), batches())
     assert not list(tmp_path.iterdir())
 

@@ -1,6 +1,7 @@
 """What is refused before the first row is read."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from ingest_inputs import (
     write_parquet,
 )
 
-from transforms.errors import ConfigError, InputError
+from transforms.errors import InputError
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.make_plan import make_plan
 from transforms.ingest.plan import Part
@@ -31,8 +32,8 @@ def logs(tmp_path: Path) -> Path:
     return folder
 
 
-def refused(logs: Path, match: str, error: type[Exception] = InputError, **config):
-    with pytest.raises(error, match=match) as caught:
+def refused(logs: Path, match: str, **config):
+    with pytest.raises(InputError, match=match) as caught:
         make_plan(make_config(**config), str(logs))
     return str(caught.value)
 
@@ -133,17 +134,21 @@ def test_a_link_inside_the_folder_is_followed_and_markers_are_left_out(logs):
     assert len(list_files(str(logs))) == 4
 
 
-@pytest.mark.parametrize(
-    ("name", "feature", "rule"),
-    [
-        ("user_id", {"column": "country"}, "taken in an example by a key"),
-        ("label_click", {"column": "country"}, "taken in an example by a label"),
-        ("user_id", {"kind": "numeric"}, "an id must be categorical"),
-    ],
-)
-def test_a_feature_cannot_take_a_name_that_examples_use(logs, name, feature, rule):
-    features = {name: {"of": "user", "kind": "categorical", **feature}}
-    refused(logs, rule, ConfigError, features=features)
+@pytest.mark.parametrize("target", ["nowhere.csv", "odd.csv"])
+def test_a_link_to_nothing_or_to_itself_is_refused(logs, target):
+    (logs / "impressions" / "odd.csv").symlink_to(target)
+    refused(logs, r"odd\.csv: must be a file, or a link to one")
+
+
+def test_a_pipe_is_not_waited_for(logs):
+    os.mkfifo(logs / "impressions" / "odd.csv")
+    refused(logs, r"odd\.csv: must be a file")
+
+
+def test_a_name_that_is_no_text_is_refused(logs):
+    name = os.fsdecode(b"day-\xff.csv")
+    (logs / "impressions" / "b.csv").rename(logs / "impressions" / name)
+    refused(logs, r"day-.*\.csv.*: a file's name must be UTF-8")
 
 
 def test_a_uri_is_read_like_a_path(logs):

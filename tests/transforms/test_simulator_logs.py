@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from transforms.errors import InputError
+from transforms.errors import DiskFullError, InputError
 from transforms.simulator.responses import RESPONSES
 from transforms.simulator.simulate import simulate
 from transforms.simulator.truth import read_truth
@@ -227,6 +227,9 @@ def test_what_an_interrupted_run_left_is_replaced(tmp_path):
     leftover = tmp_path / "logs/.partial/impressions"
     leftover.mkdir(parents=True)
     (leftover / "half.parquet").write_bytes(b"half")
+    moved = tmp_path / "logs" / "feedback"
+    moved.mkdir()
+    (moved / "half.parquet").write_bytes(b"half")
     simulate(tmp_path / "logs", 100, seed=1)
     names = sorted(path.name for path in (tmp_path / "logs").iterdir())
     assert names == ["feedback", "impressions", "truth.json"]
@@ -238,7 +241,7 @@ def test_a_full_disk_is_one_clear_message_and_leaves_no_half_logs(tmp_path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("transforms.simulator.files.pq.write_table", fail)
-    with pytest.raises(InputError, match="logs: cannot be written: No space left on device"):
+    with pytest.raises(DiskFullError, match="logs: cannot be written: No space left on device"):
         simulate(tmp_path / "logs", 100, seed=1)
     assert list((tmp_path / "logs").iterdir()) == []
 

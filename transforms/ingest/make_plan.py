@@ -28,7 +28,6 @@ def make_plan(config: DataConfig, logs: str, history: str | None = None) -> Inge
     Raises:
         InputError: if files are missing or unreadable, or a column that the config names
             is in no file, or has a type that cannot become what it must.
-        ConfigError: if a feature's name is taken.
     """
     adapter = find_logs(config.logs, logs)
     with ThreadPoolExecutor(_THREADS) as threads:

@@ -14,7 +14,8 @@ from apache_beam.pvalue import PCollection
 
 from transforms.config import DataConfig
 from transforms.engine import make_pipeline
-from transforms.errors import GaterankError, InputError
+from transforms.errors import GaterankError
+from transforms.folders import taking_the_place_of
 from transforms.ingest.counting.checks import check_counts
 from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts, read_counts
 from transforms.ingest.make_plan import make_plan
@@ -23,7 +24,8 @@ from transforms.ingest.steps.read_logs import ReadLogs
 from transforms.ingest.steps.write_counts import WriteCounts
 from transforms.ingest.steps.write_examples import WriteExamples
 
-_DEAD_LETTERS = "dead_letters"
+DEAD_LETTERS = "dead_letters"
+"""The folder of counts and refused rows, beside the splits."""
 
 
 def build_ingest(
@@ -84,35 +86,23 @@ def run_ingest(
 
     Raises:
         InputError: if logs, config or `out_dir` cannot be used.
+        DiskFullError: if there is no room for `out_dir`.
         DeadLetterRatioError: if more rows were refused than the config allows.
     """
     out = Path(out_dir).absolute()
-    partial = out.with_name(f".{out.name}.partial")
-    _check_out_dir(out)
-    shutil.rmtree(partial, ignore_errors=True)
-    splits = [partial / "Split-train", partial / "Split-eval"]
-    outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / _DEAD_LETTERS))
-    with make_beam_pipeline() as pipeline:
-        build_ingest(pipeline, config, logs, outputs, history)
-    counts = read_counts(outputs.dead_letters)
-    try:
-        check_counts(counts, config, every_split)
-    except GaterankError as error:
-        for split in splits:
-            shutil.rmtree(split)
-        _replace(out, partial)
-        raise type(error)(f"{error}. Counts and refused rows: {out / _DEAD_LETTERS}") from None
-    _replace(out, partial)
+    refusal: GaterankError | None = None
+    with taking_the_place_of(out, f"{DEAD_LETTERS}/{COUNTS_FILE}") as partial:
+        splits = [partial / "Split-train", partial / "Split-eval"]
+        outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / DEAD_LETTERS))
+        with make_beam_pipeline() as pipeline:
+            build_ingest(pipeline, config, logs, outputs, history)
+        counts = read_counts(outputs.dead_letters)
+        try:
+            check_counts(counts, config, every_split)
+        except GaterankError as error:
+            refusal = type(error)(f"{error}. Counts and refused rows: {out / DEAD_LETTERS}")
+            for split in splits:
+                shutil.rmtree(split)
+    if refusal is not None:
+        raise refusal
     return counts
-
-
-def _replace(out: Path, partial: Path) -> None:
-    if out.exists():
-        shutil.rmtree(out)
-    partial.rename(out)
-
-
-def _check_out_dir(out: Path) -> None:
-    is_ours = (out / _DEAD_LETTERS / COUNTS_FILE).is_file()
-    if out.exists() and not is_ours and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: must be new, empty, or an earlier ingestion")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from transforms.errors import InputError
+from transforms.errors import InputError, write_error
 from transforms.examples import POSITION
 from transforms.simulator.catalogue import Catalogue, draw_catalogue
 from transforms.simulator.feedback import DUPLICATES, draw_feedback
@@ -22,6 +22,7 @@ from transforms.simulator.truth import TRUTH_FILE, Counts, TaskTruth, Truth
 from transforms.simulator.world import best_of, locations, remaining_b
 
 _PARTIAL = ".partial"
+_TABLES = ("impressions", "feedback")
 _CATALOGUE_STREAM, _PART_STREAM, _LAST_STREAM = range(3)
 
 Progress = Callable[[int], None]
@@ -61,6 +62,7 @@ def simulate(
     Raises:
         InputError: if an argument is out of its range, `out` is not empty or cannot be
             written.
+        DiskFullError: if there is no room.
     """
     plan = Plan(impressions, seed, file_format, days, first_day, broken, drift)
     check_plan(plan)
@@ -69,10 +71,10 @@ def simulate(
     try:
         _prepare(out, partial)
         truth = _run(plan, partial, progress or (lambda _: None))
-        for name in ("impressions", "feedback", TRUTH_FILE):
+        for name in (*_TABLES, TRUTH_FILE):
             (partial / name).rename(out / name)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+        raise write_error(out, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return truth
@@ -81,11 +83,16 @@ def simulate(
 def _prepare(out: Path, partial: Path) -> None:
     """Makes `out` with an empty `.partial`; what an interrupted run left there is removed."""
     out.mkdir(parents=True, exist_ok=True)
+    if partial.is_dir():
+        # It may have been cut short while it moved its files up.
+        for name in _TABLES:
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / TRUTH_FILE).unlink(missing_ok=True)
     taken = sorted(path.name for path in out.iterdir() if path != partial)
     if taken:
         raise InputError(f"{out}: must be a new or empty folder. It holds: {taken[0]!r}")
     shutil.rmtree(partial, ignore_errors=True)
-    for name in ("impressions", "feedback"):
+    for name in _TABLES:
         (partial / name).mkdir(parents=True)
 
 

@@ -80,6 +80,9 @@ class SavedModel:
             values = compute(*(feeds[name] for name in names))
         except tf.errors.OpError as error:
             raise ServingError(Code(error.error_code), error.message) from None
+        except UnicodeDecodeError as error:
+            # TensorFlow's message quotes the request, which may hold any bytes.
+            raise invalid_argument(error.object.decode("utf-8", "replace")) from None
         arrays = dict(zip(unique, map(_to_array, values), strict=True))
         return [arrays[name] for name in fetches]
 

@@ -4,17 +4,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from transforms.config import DataConfig
-from transforms.errors import ConfigError
 from transforms.examples import (
     ITEM_ID,
     POSITION,
     REQUEST_ID,
     TIMESTAMP,
     USER_ID,
-    label_name,
-    weight_name,
 )
-from transforms.features import CategoricalFeature, ColumnFeature, Feature, column_of
+from transforms.features import CategoricalFeature, Feature, column_of
 from transforms.ingest.casting.base import Cast
 from transforms.ingest.casting.numbers import NumberCast, PositionCast, ValueCast
 from transforms.ingest.casting.times import TimeCast
@@ -58,9 +55,6 @@ def impression_fields(config: DataConfig, unit: TimeUnit, events: Iterable[str])
         config: names features and masks.
         unit: of plain timestamps.
         events: columns that hold feedback in the same row.
-
-    Raises:
-        ConfigError: if a feature's name is taken by something else in an example.
     """
     fields = [
         Field(REQUEST_ID, REQUEST_ID, KeyCast(), required=True),
@@ -69,8 +63,6 @@ def impression_fields(config: DataConfig, unit: TimeUnit, events: Iterable[str])
         Field(TIMESTAMP, TIMESTAMP, TimeCast(unit), required=True),
         Field(POSITION, POSITION, PositionCast()),
     ]
-    for name, feature in config.features.items():
-        _check_name(name, feature, config)
     for name, feature in config.column_features.items():
         cast, column = _feature_cast(feature), column_of(name, feature)
         fields.append(Field(feature_column(name), column, cast, f"features.{name}"))
@@ -119,17 +111,3 @@ def _feature_cast(feature: Feature) -> Cast:
     if not isinstance(feature, CategoricalFeature):
         return NumberCast()
     return WordsCast(feature.separator) if feature.multivalued else WordCast()
-
-
-def _check_name(name: str, feature: Feature, config: DataConfig) -> None:
-    labels = {make(task) for task in config.tasks for make in (label_name, weight_name)}
-    keys = {REQUEST_ID, USER_ID, ITEM_ID, TIMESTAMP, POSITION}
-    held = column_of(name, feature) if isinstance(feature, ColumnFeature) else None
-    is_key = name in keys and held != name
-    if is_key or name in labels:
-        raise ConfigError(
-            f"features.{name}: the name is taken in an example by "
-            f"{'a key' if is_key else 'a label or a weight'}; give the feature another name"
-        )
-    if name in (USER_ID, ITEM_ID) and not isinstance(feature, CategoricalFeature):
-        raise ConfigError(f"features.{name}: an id must be categorical. Received: kind=numeric")

@@ -8,7 +8,7 @@ from transforms.ingest.counting.counts import IngestCounts, check_balance
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.tasks import Task
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("gaterank.ingest")
 
 
 def check_counts(counts: IngestCounts, config: DataConfig, every_split: bool = True) -> None:

@@ -1,0 +1,106 @@
+"""A version appears in the served folder whole, or not at all."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tfx.proto import pusher_pb2
+from tfx.types import standard_artifacts
+from tfx.utils import proto_utils
+
+from pipeline.components.push_model import Executor, push_version
+from serving.server.models.config import find_versions
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """What stands for a SavedModel of two files."""
+    folder = tmp_path / "model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    (folder / "variables" / "variables.index").write_bytes(b"index")
+    return folder
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    return tmp_path / "serving" / "ranker"
+
+
+def versions(served: Path) -> list[int]:
+    """What a server would find."""
+    return sorted(find_versions(served)) if served.is_dir() else []
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def break_rename(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Path, "rename", fail)
+
+
+def test_each_push_is_the_next_version_even_if_older_ones_are_gone(model, served):
+    assert [push_version(model, served).name for _ in range(3)] == ["1", "2", "3"]
+    shutil.rmtree(served / "1")
+    assert push_version(model, served) == served / "4"
+    assert versions(served) == [2, 3, 4]
+    assert files(served / "4") == files(model)
+
+
+def test_a_push_killed_between_copy_and_rename_leaves_no_version(model, served, monkeypatch):
+    # A killed process cleans nothing up.
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    break_rename(monkeypatch, SystemExit("killed"))
+    with pytest.raises(SystemExit):
+        push_version(model, served)
+    assert files(served / ".incoming") == files(model)
+    assert versions(served) == []
+    monkeypatch.undo()
+    (served / ".incoming" / "stale").touch()
+    assert push_version(model, served) == served / "1"
+    assert files(served) == {f"1/{name}" for name in files(model)}
+
+
+def test_a_copy_that_fails_leaves_no_version_and_no_litter(model, served):
+    push_version(model, served)
+    (model / "variables" / "lost").symlink_to("nowhere")
+    with pytest.raises(OSError, match="lost"):
+        push_version(model, served)
+    assert [path.name for path in served.iterdir()] == ["1"]
+
+
+@pytest.fixture
+def push(model, served, tmp_path, monkeypatch):
+    """Runs the Pusher's executor on a blessed model; gives the artifact."""
+    executor = Executor()
+    monkeypatch.setattr(executor, "CheckBlessing", lambda _: True)
+    monkeypatch.setattr(executor, "GetModelPath", lambda _: str(model))
+    pushed = standard_artifacts.PushedModel()
+    pushed.uri = str(tmp_path / "pushed")
+    filesystem = pusher_pb2.PushDestination.Filesystem(base_directory=str(served))
+    destination = pusher_pb2.PushDestination(filesystem=filesystem)
+    properties = {"push_destination": proto_utils.proto_to_json(destination)}
+
+    def run():
+        executor.Do({}, {"pushed_model": [pushed]}, properties)
+        return pushed
+
+    return run
+
+
+def test_the_artifact_holds_the_model_and_names_its_version(push, model, served):
+    pushed = push()
+    assert files(Path(pushed.uri)) == files(model)
+    assert pushed.get_string_custom_property("pushed_version") == "1"
+    assert versions(served) == [1]
+
+
+def test_a_push_whose_artifact_cannot_be_written_serves_nothing(push, served, tmp_path):
+    (tmp_path / "pushed").write_text("in the way")
+    with pytest.raises(FileExistsError):
+        push()
+    assert versions(served) == []

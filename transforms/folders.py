@@ -1,0 +1,66 @@
+"""Folders that appear under their name only once they are complete."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from transforms.errors import InputError, write_error
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, if they are not there.
+
+    Raises:
+        InputError: if that cannot be, such as below a file.
+        DiskFullError: if there is no room.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from None
+
+
+@contextlib.contextmanager
+def taking_the_place_of(out: Path, marker: str) -> Iterator[Path]:
+    """Gives a folder to fill, which becomes `out` at the end, or vanishes if there is an error.
+
+    Args:
+        out: the folder to make; an earlier one is replaced, whole.
+        marker: a file by which an earlier one is known; a folder with other things is left
+            alone.
+
+    Raises:
+        InputError: if `out` holds other things or cannot be made.
+        DiskFullError: if there is no room.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as home:
+        ...     out = Path(home) / "out"
+        ...     with taking_the_place_of(out, "done") as folder:
+        ...         (folder / "done").touch()
+        ...         before = out.exists()
+        ...     before, out.exists()
+        (False, True)
+    """
+    out = out.absolute()
+    is_ours = (out / marker).is_file()
+    if out.exists() and not is_ours and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: must be new, empty, or of an earlier run, with {marker}")
+    partial, old = (out.parent / f".{out.name}.{suffix}" for suffix in ("partial", "old"))
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise write_error(out, error) from None
+    try:
+        yield partial
+        if out.exists():
+            # Not deleted in place: cut short, half of it would be left under its name.
+            out.rename(old)
+        partial.rename(out)
+    finally:
+        for leftover in (partial, old):
+            shutil.rmtree(leftover, ignore_errors=True)
