@@ -9,6 +9,8 @@ READY := $(VENV)/.ready
 DEMO ?= demo
 IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
+# A file's tests share costly fixtures, so a file stays with one worker.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: help demo test test-fast lint types check lock clean
 
@@ -29,10 +31,10 @@ demo: $(READY)  ## simulate logs, train, push, serve and rank: the main job
 	$(BIN)/gaterank demo --out $(DEMO) --preset $(PRESET) --impressions $(IMPRESSIONS)
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(READY)  ## the tests that need no pipeline run
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check .
