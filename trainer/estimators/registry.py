@@ -37,16 +37,18 @@ def estimate(weights: FloatArray, values: npt.ArrayLike) -> FloatArray:
 
     Args:
         weights: [..., B, n].
-        values: g, [B, n] or [B, n, d] for a vector each (a gradient term).
+        values: g, [..., B, n, d]: a gradient's d coordinates, say. Leading axes broadcast.
 
     Returns:
-        [...] or [..., d].
+        [..., d].
 
     Example:
-        >>> float(estimate(np.array([[1.0, 0.0], [0.0, 1.0]]), [[3.0, 8.0], [8.0, 5.0]]))
-        4.0
+        >>> values = np.array([[3.0, 8.0], [8.0, 5.0]])[..., np.newaxis]
+        >>> estimate(np.array([[1.0, 0.0], [0.0, 1.0]]), values).tolist()
+        [4.0]
     """
     terms = np.asarray(values, np.float64)
-    size = weights.shape[-2] * weights.shape[-1]
-    flat = weights.reshape(*weights.shape[:-2], size)  # [..., B n]
-    return np.asarray(flat @ terms.reshape(size, *terms.shape[2:]) / weights.shape[-2])
+    batch_size, num_experts = weights.shape[-2:]
+    row = weights.reshape(*weights.shape[:-2], 1, batch_size * num_experts)
+    flat = terms.reshape(*terms.shape[:-3], batch_size * num_experts, terms.shape[-1])
+    return np.asarray((row @ flat)[..., 0, :] / batch_size)
