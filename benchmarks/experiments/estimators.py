@@ -20,7 +20,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,10 @@ import numpy as np
 from rich.progress import Progress
 
 from benchmarks.experiments.estimators_report import draw_figure, write_table
+from benchmarks.experiments.estimators_toy import Model, forward, gradient_terms, start
 from trainer.estimators.biased import log_top_k
 from trainer.estimators.capacity import FloatArray, log_softmax
 from trainer.estimators.registry import ROUTERS, estimate
-
-ENDS = np.array([0.1, 0.4, 0.7])  # of the pieces; the first is more than half of [-1, 1]
-SLOPES = np.array([1.0, -2.0, 3.0, -1.0])
-INTERCEPTS = np.array([0.3, 1.2, -2.0, 0.2])
 
 
 @dataclass(frozen=True)
@@ -59,54 +56,15 @@ class Settings:
 QUICK = Settings(factors=(1.0, 1.5, 4.0), samples=2000, seeds=8, steps=200)
 
 
-@dataclass(frozen=True)
-class Model:
-    """gate and experts, both [..., n, 2]: slope and intercept of the logit and of the line."""
-
-    gate: FloatArray
-    experts: FloatArray
-
-
-def target(x: FloatArray) -> FloatArray:
-    """The function to learn: four lines with jumps between them."""
-    piece = np.searchsorted(ENDS, x)
-    return np.asarray(SLOPES[piece] * x + INTERCEPTS[piece])
-
-
-def forward(model: Model, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(logits, residuals), both [..., B, n], for x [..., B]."""
-    design = np.stack([x, np.ones_like(x)], axis=-1)  # [..., B, 2]
-    logits = design @ np.swapaxes(model.gate, -1, -2)
-    return logits, design @ np.swapaxes(model.experts, -1, -2) - target(x)[..., np.newaxis]
-
-
 def log_gate(name: str, logits: FloatArray, settings: Settings) -> FloatArray:
     """The log weights that the router's gate has without a capacity, [..., B, n]."""
     return log_top_k(logits, settings.top_k) if name == "top_k_dropped" else log_softmax(logits)
 
 
-def gradient_terms(x: FloatArray, residuals: FloatArray, log_gate: FloatArray) -> FloatArray:
-    """g_i(j) = f_i(j) grad log p(j|x_i) + grad f_i(j), [..., B, n, 4n], gate first."""
-    num_experts = residuals.shape[-1]
-    design = np.stack([x, np.ones_like(x)], axis=-1)[..., np.newaxis, np.newaxis, :]
-    to_logits = np.eye(num_experts) - np.exp(log_gate)[..., np.newaxis, :]  # [..., B, n, n]
-    to_gate = (residuals**2)[..., np.newaxis] * to_logits
-    to_lines = 2.0 * residuals[..., np.newaxis] * np.eye(num_experts)
-    both = np.concatenate([to_gate, to_lines], axis=-1)[..., np.newaxis] * design
-    return both.reshape(*residuals.shape, 4 * num_experts)
-
-
-def start(settings: Settings, rng: np.random.Generator) -> Model:
-    """A model a seed whose experts are random lines, in the order of x: the gate has begun."""
-    shape = (settings.seeds, settings.num_experts, 2)
-    begun = np.linspace([-2.0, 1.0], [2.0, -0.5], settings.num_experts)  # [n, 2]
-    return Model(begun + rng.normal(scale=0.3, size=shape), rng.normal(scale=0.7, size=shape))
-
-
 def measure(name: str, factor: float, settings: Settings) -> dict[str, float | str | int]:
     """Bias and standard deviation of one router at one capacity."""
     data_rng = np.random.default_rng(0)
-    model = start(replace(settings, seeds=1), data_rng)
+    model = start(1, settings.num_experts, data_rng)
     x = data_rng.uniform(-1, 1, (1, settings.batch_size))
     logits, residuals = (values[0] for values in forward(model, x))  # [B, n]
     log_probs = log_softmax(logits)
@@ -146,7 +104,7 @@ def train(
     That is what a server computes that asks one expert an example. It has no capacity.
     """
     rng, route_rng = np.random.default_rng(2), np.random.default_rng(3)
-    model = start(settings, rng)
+    model = start(settings.seeds, settings.num_experts, rng)
     for step in range(settings.steps):
         x = rng.uniform(-1, 1, (settings.seeds, settings.batch_size))
         logits, residuals = forward(model, x)
