@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from pipeline.strict_yaml import read_yaml
 from trainer.config import TrainerConfig, Training, check_gate
-from trainer.gates.options import GateOptions, TopKOptions
+from trainer.gates.options import TopKOptions
+from trainer.gates.registry import GateOptions
 from transforms.config import DataConfig
 from transforms.errors import ConfigError, InputError
 from transforms.section import Name, Section, load_section

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from trainer.gates.options import DSelectKOptions, GateOptions
+from trainer.gates.options import DSelectKOptions, GateSection
+from trainer.gates.registry import GateOptions
 from trainer.score import parse_score
 from transforms.features import Features
 from transforms.section import Section
@@ -112,8 +113,13 @@ class TrainerConfig(Section):
         parse_score(self.score, tuple(self.tasks))
         return self
 
+    @property
+    def num_experts(self) -> int:
+        """How many experts the ranker has: `model.num_experts`, or 1 for a shared bottom."""
+        return self.gate.count_experts(self.model.num_experts)
 
-def check_gate(gate: GateOptions, model: Model) -> None:
+
+def check_gate(gate: GateSection, model: Model) -> None:
     """Refuses a gate that selects more experts than there are.
 
     Raises:

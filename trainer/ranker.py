@@ -59,9 +59,9 @@ class Ranker(tfrs.Model):
         self.input_dropout = tf.keras.layers.Dropout(model.input_dropout)
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)]
         self.experts = ParallelStack(
-            model.num_experts, model.expert_units, model.expert_dropout, "experts"
+            config.num_experts, model.expert_units, model.expert_dropout, "experts"
         )
-        self.gate = make_gate(num_tasks, model.num_experts, config.gate)
+        self.gate = make_gate(num_tasks, config.num_experts, config.gate)
         self.towers = ParallelStack(num_tasks, model.tower_units, model.tower_dropout, "towers")
         self.heads = ParallelDense(num_tasks, 1, None, "heads")
         self.wide = WideLogit(num_tasks) if model.wide else None
@@ -90,7 +90,7 @@ class Ranker(tfrs.Model):
         gate = self.gate(hidden, training=training)
         experts = self.experts(hidden, training=training)  # [n, B, e]
         equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
-        mixed = tf.einsum(equation, gate.weights, experts)
+        mixed = tf.einsum(equation, tf.cast(gate.weights, experts.dtype), experts)
         towers = self.towers(mixed, training=training)  # [T, B, u]
         logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
         if self.wide is not None:

@@ -125,7 +125,7 @@ def _make_record(
     steps_to_binary = ranker.converged_step.numpy().tolist()
     return {
         "gate": config.gate.model_dump(),
-        "num_experts": config.model.num_experts,
+        "num_experts": config.num_experts,
         "tasks": {n: {"kind": t.kind, "group": t.group} for n, t in config.tasks.items()},
         "steps": trajectory.steps,
         "gate_weights": {

@@ -13,7 +13,10 @@ _KIND_NAMES = {
     "top_k": "Top‑k",
     "softmax": "Softmax",
     "noisy_top_k": "Noisy Top‑k",
-    "gumbel": "Gumbel-softmax",
+    "gumbel_softmax": "Gumbel‑softmax",
+    "dselect_k_annealed": "DSelect‑k, annealed softmax",
+    "dselect_k_entropy": "DSelect‑k, softmax with entropy",
+    "shared_bottom": "Shared bottom",
 }
 
 
@@ -131,6 +134,8 @@ def describe_gate(gate: Mapping[str, object], num_experts: int) -> str:
     """
     kind = str(gate.get("kind", "gate"))
     name = _KIND_NAMES.get(kind, kind)
+    if kind == "shared_bottom":
+        return f"{name}, no experts"
     per_example = ", per example" if gate.get("per_example") else ""
     chosen = gate.get("experts_per_task")
     experts = f"k = {chosen} of {num_experts}" if chosen else f"all {num_experts}"

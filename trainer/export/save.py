@@ -62,7 +62,7 @@ def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
             }
             for i, (name, task) in enumerate(config.tasks.items())
         },
-        "num_experts": config.model.num_experts,
+        "num_experts": config.num_experts,
         "union": union.tolist(),
         "skipped": np.flatnonzero(~selected.any(axis=0)).tolist(),
         "parameters": _costs(ranker, len(union), per_weight=1),
@@ -77,7 +77,7 @@ def _costs(ranker: Ranker, union: int, per_weight: int) -> dict[str, int]:
     layers = [*ranker.crosses, *ranker.towers.layers, ranker.heads, ranker.wide]
     shared = sum(_size(layer) for layer in layers if layer is not None)
     experts = sum(_size(layer) for layer in ranker.experts.layers)
-    num_experts = ranker.config.model.num_experts
+    num_experts = ranker.config.num_experts
     return {
         "full": per_weight * (shared + experts),
         "pruned": per_weight * (shared + experts * union // num_experts),

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.gates.options import GateOptions
+from trainer.gates.options import GateSection
 
 
 class GateOutput(NamedTuple):
@@ -24,7 +24,10 @@ class Gate(tf.keras.layers.Layer):
 
     A static gate ignores its input and yields [T, n]; a per-example gate yields
     [B, T, n]. Rows are non-negative and sum to 1 (DSelect-k over a number of experts that
-    is no power of two: at most 1 until it has converged).
+    is no power of two: at most 1 until it has converged; Gumbel-softmax: at most 1).
+
+    It computes in the type of its variables, also where the policy's other layers compute
+    in half precision: a smooth step has no room for the rounding of 16 bits.
 
     Args:
         num_tasks: T.
@@ -32,17 +35,23 @@ class Gate(tf.keras.layers.Layer):
         options: the gate's section of the YAML.
 
     Raises:
-        ValueError: if there is no task or no expert.
+        ValueError: if there is no task or no expert, or fewer experts than k.
     """
 
     def __init__(
-        self, num_tasks: int, num_experts: int, options: GateOptions, name: str = "gate"
+        self, num_tasks: int, num_experts: int, options: GateSection, name: str = "gate"
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype=tf.keras.mixed_precision.global_policy().variable_dtype)
         if num_tasks < 1 or num_experts < 1:
             raise ValueError(
                 "a gate needs at least one task and one expert. Received: "
                 f"num_tasks={num_tasks}, num_experts={num_experts}"
+            )
+        k = getattr(options, "experts_per_task", 1)
+        if k > num_experts:
+            raise ValueError(
+                "`experts_per_task` must be at most `num_experts`. Received: "
+                f"experts_per_task={k}, num_experts={num_experts}"
             )
         self.num_tasks = num_tasks
         self.num_experts = num_experts
@@ -88,7 +97,7 @@ class TaskLogits(tf.keras.layers.Layer):
         initializer: tf.keras.initializers.Initializer,
         name: str,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, dtype=tf.keras.mixed_precision.global_policy().variable_dtype)
         self.tensor_shape = shape
         self.per_example = per_example
         self.initializer = initializer

@@ -1,12 +1,15 @@
 """DSelect-k: a continuously differentiable gate that ends in at most k experts a task."""
 
+import numpy as np
 import tensorflow as tf
 
+from trainer.gates.annealing import Annealed
+from trainer.gates.balance import make_balance
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.options import DSelectKOptions
 
 
-def smooth_step(t: tf.Tensor, beta: float) -> tf.Tensor:
+def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
     """S(t): 0 for t <= -beta/2, 1 for t >= beta/2, and in between the cubic
     -(2/beta^3) t^3 + (3/(2 beta)) t + 1/2. S and S' are continuous.
 
@@ -18,9 +21,9 @@ def smooth_step(t: tf.Tensor, beta: float) -> tf.Tensor:
         >>> smooth_step(tf.constant([-1.0, 0.0, 0.5]), 1.0).numpy().tolist()
         [0.0, 0.5, 1.0]
     """
-    inside = -2.0 / beta**3 * t**3 + 3.0 / (2.0 * beta) * t + 0.5
-    zeros, ones = tf.zeros_like(t), tf.ones_like(t)
-    return tf.where(t <= -beta / 2, zeros, tf.where(t >= beta / 2, ones, inside))
+    # In units of beta, so that a beta of 1e-16 overflows nothing; exact at both ends.
+    u = tf.clip_by_value(t / beta, -0.5, 0.5)
+    return -2.0 * u**3 + 1.5 * u + 0.5
 
 
 def select_expert(bits: tf.Tensor) -> tf.Tensor:
@@ -81,10 +84,10 @@ def expected_union(codes: tf.Tensor) -> tf.Tensor:
 class DSelectKGate(Gate):
     """w = sum_{i<=k} softmax(alpha)_i r(S(z_i)), for all tasks at once.
 
-    With n no power of two the codes are the next power's, and the mass on codes
-    without an expert is penalised (appendix B.2); weights then sum to 1 minus that mass until
-    the gate has converged. The entropy penalty is summed over selectors and, per
-    example, averaged over the examples.
+    With n no power of two the codes are the next power's. The mass on codes without an
+    expert is penalised (appendix B.2), and weights sum to 1 minus that mass until the gate
+    has converged; or each of those codes stands for an expert drawn once by a seed. The
+    entropy penalty is summed over selectors and, per example, averaged over the examples.
 
     Example:
         >>> gate = DSelectKGate(2, 8, DSelectKOptions(kind="dselect_k", experts_per_task=2))
@@ -112,28 +115,53 @@ class DSelectKGate(Gate):
             uniform(-beta / 100, beta / 100),
             name="z",
         )
+        options = self.options
+        if options.beta_steps is not None:
+            self.beta = Annealed(beta, options.beta_steps, "beta", self.compute_dtype)
+        self.balance = make_balance(options.balance, tasks, self.num_experts, k, self.compute_dtype)
         super().build(input_shape)
+
+    def _beta(self) -> float | tf.Tensor:
+        return self.options.beta if self.options.beta_steps is None else self.beta(None)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
         """Weights [T, n] or [B, T, n], and its penalties by name."""
-        bits = smooth_step(self.z(inputs), self.options.beta)  # [.., T, k, m]
+        bits = smooth_step(self.z(inputs), self._beta())  # [.., T, k, m]
         codes = select_expert(bits)  # [.., T, k, 2^m]
+        unused = codes[..., self.num_experts :]
+        experts = self._experts(codes)  # [.., T, k, n]
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
-        weights = tf.einsum("...k,...kn->...n", mix, codes[..., : self.num_experts])
+        weights = tf.einsum("...k,...kn->...n", mix, experts)
         penalties = {"entropy": self.options.entropy_weight * self._total(bits_entropy(bits))}
-        if codes.shape[-1] > self.num_experts:
-            unreachable = tf.reduce_sum(codes[..., self.num_experts :], axis=-1)
+        if unused.shape[-1] and self.options.unused_codes == "penalty":
+            unreachable = tf.reduce_sum(unused, axis=-1)
             penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
         if self.options.serving_budget is not None:
-            over = expected_union(codes[..., : self.num_experts]) - self.options.serving_budget
+            over = expected_union(experts) - self.options.serving_budget
             penalties["union"] = self.options.budget_weight * tf.nn.relu(over)
+        if training:
+            penalties |= self.balance.penalties(weights)
+            if self.options.beta_steps is not None:
+                self.beta.advance()
         return GateOutput(weights, penalties)
+
+    def _experts(self, codes: tf.Tensor) -> tf.Tensor:
+        """Codes [.., 2^m] -> experts [.., n]; unused codes fall away or stand for others."""
+        used = codes[..., : self.num_experts]
+        num_unused = codes.shape[-1] - self.num_experts
+        if not num_unused or self.options.unused_codes == "penalty":
+            return used
+        # NumPy promises that this generator's stream never changes.
+        stream = np.random.RandomState(self.options.unused_codes_seed)
+        stands_for = stream.permutation(self.num_experts)[:num_unused]
+        other = tf.one_hot(stands_for, self.num_experts, dtype=codes.dtype)  # [2^m - n, n]
+        return used + tf.einsum("...u,un->...n", codes[..., self.num_experts :], other)
 
     def converged(self) -> tf.Tensor:
         """[T] bool: every S(z) of the task is exactly 0 or 1 (never, per example)."""
         if self.per_example:
             return super().converged()
-        bits = smooth_step(tf.convert_to_tensor(self.z.bias), self.options.beta)
+        bits = smooth_step(tf.convert_to_tensor(self.z.bias), self._beta())
         return tf.reduce_all((bits == 0.0) | (bits == 1.0), axis=[-2, -1])
 
     def _total(self, value: tf.Tensor) -> tf.Tensor:

@@ -1,67 +1,178 @@
 """The typed options of each gate: the `gate` section of the YAML. Imports no TensorFlow."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
+from trainer.gates.balance_options import BalanceOptions
 from transforms.section import Section
 
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
+PerTask = Annotated[int, Field(ge=1, le=1024)]
+Steps = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class SoftmaxOptions(Section):
-    """The dense gate: every task uses every expert.
+class GateSection(Section):
+    """What the options of every gate have; a gate without more options of its own uses it.
 
     Attributes:
+        kind: the name in `trainer.gates.registry.GATES`.
         per_example: the weights depend on the example.
     """
 
-    kind: Literal["softmax"]
+    kind: str
     per_example: bool = False
 
+    def count_experts(self, num_experts: int) -> int:
+        """How many experts a ranker with this gate has, of `model.num_experts`."""
+        return num_experts
 
-class TopKOptions(Section):
+
+class SoftmaxOptions(GateSection):
+    """The dense gate: every task uses every expert."""
+
+    kind: Literal["softmax"]
+
+
+class SharedBottomOptions(GateSection):
+    """No gate: all tasks share one stack of `model.expert_units`, and there are no experts."""
+
+    kind: Literal["shared_bottom"]
+    per_example: Literal[False] = False
+
+    def count_experts(self, num_experts: int) -> int:
+        """One: the shared bottom."""
+        return 1
+
+
+class TopKOptions(GateSection):
     """softmax over the k largest logits, 0 elsewhere (METHODS: Top-k).
 
     Attributes:
         experts_per_task: k.
-        per_example: the weights depend on the example.
+        balance: how a per-example gate spreads the examples over the experts.
     """
 
     kind: Literal["top_k"]
-    experts_per_task: int = Field(2, ge=1, le=1024)
-    per_example: bool = False
+    experts_per_task: PerTask = 2
+    balance: SerializeAsAny[BalanceOptions] | None = None
+
+    @model_validator(mode="after")
+    def _balance_is_per_example(self) -> "TopKOptions":
+        check_balance(self.balance, self.per_example)
+        return self
 
 
-class DSelectKOptions(Section):
+class NoisyTopKOptions(GateSection):
+    """Top-k per example over logits that carry noise in training.
+
+    Attributes:
+        experts_per_task: k.
+        importance_weight: of the squared coefficient of variation of the importance.
+        load_weight: of the squared coefficient of variation of the load.
+    """
+
+    kind: Literal["noisy_top_k"]
+    per_example: Literal[True] = True
+    experts_per_task: PerTask = 2
+    importance_weight: Weight = 0.1
+    load_weight: Weight = 0.1
+
+
+class GumbelSoftmaxOptions(GateSection):
+    """AdaShare for experts: each is used or not by a relaxed coin; k cannot be set.
+
+    Attributes:
+        temperature: of the relaxed coins in training.
+        usage_weight: lambda, of the sum of log p; drives the chances down.
+    """
+
+    kind: Literal["gumbel_softmax"]
+    per_example: Literal[False] = False
+    temperature: float = Field(1.0, gt=0.0, le=1e6)
+    usage_weight: Weight = 0.001
+
+
+class DSelectKOptions(GateSection):
     """DSelect-k: k smooth-step selectors, each binary after convergence.
 
     Attributes:
         experts_per_task: k, the number of selectors.
         beta: width of the smooth-step function, > 0.
+        beta_steps: training steps over which beta falls log-uniformly to 1e-16, after which
+            every example has at most k experts; None keeps beta.
         entropy_weight: lambda, drives every selector to one expert.
-        unreachable_weight: lambda_u, penalty on the mass of codes without an expert
-            (only where the number of experts is not a power of two).
+        unused_codes: what becomes of the codes without an expert, where the number of
+            experts is no power of two: `penalty` on their mass, or each stands for a
+            `random` expert, of which no two codes have the same.
+        unreachable_weight: lambda_u, of that penalty.
+        unused_codes_seed: of the random experts.
         serving_budget: how many experts all tasks together should use, which is what
             serving must compute; None for no budget.
         budget_weight: lambda_U, penalty on each expected expert over the budget.
-        per_example: the selectors depend on the example.
+        balance: how a per-example gate spreads the examples; `importance` or `kl`.
     """
 
     kind: Literal["dselect_k"]
-    experts_per_task: int = Field(2, ge=1, le=1024)
+    experts_per_task: PerTask = 2
     beta: float = Field(1.0, gt=0.0, le=1e6)
+    beta_steps: Steps | None = None
     entropy_weight: Weight = 0.01
+    unused_codes: Literal["penalty", "random"] = "penalty"
     unreachable_weight: Weight = 1.0
-    serving_budget: int | None = Field(None, ge=1, le=1024)
+    unused_codes_seed: int = Field(0, ge=0, le=2**31 - 1)
+    serving_budget: PerTask | None = None
     budget_weight: Weight = 1.0
-    per_example: bool = False
+    balance: SerializeAsAny[BalanceOptions] | None = None
 
     @model_validator(mode="after")
-    def _budget_is_static(self) -> "DSelectKOptions":
+    def _options_fit(self) -> "DSelectKOptions":
         if self.serving_budget is not None and self.per_example:
             raise ValueError("`serving_budget` needs a static gate. Received: per_example=True")
+        check_balance(self.balance, self.per_example)
+        if self.balance is not None and self.balance.is_hard:
+            raise ValueError(
+                "`balance` of this gate must be `importance` or `kl`: it has no logits to bar. "
+                f"Received: kind={self.balance.kind}"
+            )
         return self
 
 
-GateOptions = Annotated[SoftmaxOptions | TopKOptions | DSelectKOptions, Field(discriminator="kind")]
+class AnnealedOptions(GateSection):
+    """Ablation of DSelect-k: k softmax selectors whose temperature falls to 1e-16.
+
+    Attributes:
+        experts_per_task: k, the number of selectors.
+        start_temperature: tau_s.
+        steps: training steps over which the temperature falls log-uniformly.
+    """
+
+    kind: Literal["dselect_k_annealed"]
+    per_example: Literal[False] = False
+    experts_per_task: PerTask = 2
+    start_temperature: float = Field(10.0, gt=1e-16, le=1e6)
+    steps: Steps = 10_000
+
+
+class EntropyOptions(GateSection):
+    """Ablation of DSelect-k: k softmax selectors with the entropy penalty.
+
+    Attributes:
+        experts_per_task: k, the number of selectors.
+        entropy_weight: lambda, drives every selector to one expert.
+    """
+
+    kind: Literal["dselect_k_entropy"]
+    per_example: Literal[False] = False
+    experts_per_task: PerTask = 2
+    entropy_weight: Weight = 0.01
+
+
+def check_balance(balance: Any, per_example: bool) -> None:
+    """Refuses balance where no example can be sent elsewhere.
+
+    Raises:
+        ValueError: with the rule and the value.
+    """
+    if balance is not None and not per_example:
+        raise ValueError("`balance` needs a per-example gate. Received: per_example=False")

@@ -1,19 +1,77 @@
-"""Which class makes which gate of the YAML."""
+"""Which class makes which gate of the YAML. Imports TensorFlow when it makes one, not before."""
 
-from trainer.gates.base import Gate
-from trainer.gates.dselect_k import DSelectKGate
-from trainer.gates.options import GateOptions
-from trainer.gates.softmax import SoftmaxGate
-from trainer.gates.top_k import TopKGate
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-GATES: dict[str, type[Gate]] = {
-    "softmax": SoftmaxGate,
-    "top_k": TopKGate,
-    "dselect_k": DSelectKGate,
+from pydantic import BeforeValidator, SerializeAsAny
+
+from trainer.gates.balance_options import choose_section
+from trainer.gates.options import (
+    AnnealedOptions,
+    DSelectKOptions,
+    EntropyOptions,
+    GateSection,
+    GumbelSoftmaxOptions,
+    NoisyTopKOptions,
+    SharedBottomOptions,
+    SoftmaxOptions,
+    TopKOptions,
+)
+
+if TYPE_CHECKING:
+    from trainer.gates.base import Gate
+
+
+class GateKind(NamedTuple):
+    """What a name in the YAML stands for.
+
+    Attributes:
+        gate: dotted path of the `Gate` class; only a gate that is used is imported.
+        options: the class of its section.
+    """
+
+    gate: str
+    options: type[GateSection] = GateSection
+
+
+# A gate of your own is a class, a line here, and a class of options if it has any.
+GATES: dict[str, GateKind] = {
+    "softmax": GateKind("trainer.gates.softmax.SoftmaxGate", SoftmaxOptions),
+    "shared_bottom": GateKind("trainer.gates.shared_bottom.SharedBottomGate", SharedBottomOptions),
+    "top_k": GateKind("trainer.gates.top_k.TopKGate", TopKOptions),
+    "noisy_top_k": GateKind("trainer.gates.noisy_top_k.NoisyTopKGate", NoisyTopKOptions),
+    "gumbel_softmax": GateKind(
+        "trainer.gates.gumbel_softmax.GumbelSoftmaxGate", GumbelSoftmaxOptions
+    ),
+    "dselect_k": GateKind("trainer.gates.dselect_k.DSelectKGate", DSelectKOptions),
+    "dselect_k_annealed": GateKind("trainer.gates.ablations.AnnealedGate", AnnealedOptions),
+    "dselect_k_entropy": GateKind("trainer.gates.ablations.EntropyGate", EntropyOptions),
 }
 
 
-def make_gate(num_tasks: int, num_experts: int, options: GateOptions) -> Gate:
+def parse_gate(value: object) -> GateSection:
+    """The `gate` section as the options of its kind.
+
+    Args:
+        value: a mapping with `kind`, or options.
+
+    Raises:
+        ValueError: if the kind is unknown or an option breaks a rule.
+
+    Example:
+        >>> parse_gate({"kind": "top_k"}).experts_per_task
+        2
+    """
+    options: GateSection = choose_section(
+        {name: kind.options for name, kind in GATES.items()}, value
+    )
+    return options
+
+
+GateOptions = SerializeAsAny[Annotated[GateSection, BeforeValidator(parse_gate)]]
+
+
+def make_gate(num_tasks: int, num_experts: int, options: GateSection) -> "Gate":
     """The gate that the YAML asks for.
 
     Args:
@@ -22,8 +80,9 @@ def make_gate(num_tasks: int, num_experts: int, options: GateOptions) -> Gate:
         options: the `gate` section.
 
     Example:
-        >>> from trainer.gates.options import SoftmaxOptions
-        >>> type(make_gate(2, 4, SoftmaxOptions(kind="softmax"))).__name__
+        >>> type(make_gate(2, 4, parse_gate({"kind": "softmax"}))).__name__
         'SoftmaxGate'
     """
-    return GATES[options.kind](num_tasks, num_experts, options)
+    module, _, name = GATES[options.kind].gate.rpartition(".")
+    gate: Gate = getattr(import_module(module), name)(num_tasks, num_experts, options)
+    return gate

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from trainer.gates.balance import make_balance
 from trainer.gates.base import GateOutput, LogitGate
 from trainer.gates.options import TopKOptions
 
@@ -32,6 +33,8 @@ def keep_top_k(logits: tf.Tensor, k: int) -> tf.Tensor:
 class TopKGate(LogitGate):
     """w = softmax(KeepTopK(b, k)), or of x A + b per example. Not continuous in b.
 
+    A per-example gate may be balanced, which acts in training only.
+
     Example:
         >>> gate = TopKGate(2, 8, TopKOptions(kind="top_k", experts_per_task=2))
         >>> int(tf.math.count_nonzero(gate(tf.zeros([1, 3])).weights))
@@ -40,6 +43,18 @@ class TopKGate(LogitGate):
 
     options: TopKOptions
 
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the logits and the state of the balance."""
+        k = self.options.experts_per_task
+        self.balance = make_balance(
+            self.options.balance, self.num_tasks, self.num_experts, k, self.compute_dtype
+        )
+        super().build(input_shape)
+
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
-        """Weights [T, n] or [B, T, n]; no penalty."""
-        return GateOutput(keep_top_k(self.logits(inputs), self.options.experts_per_task), {})
+        """Weights [T, n] or [B, T, n]; in training the balance's penalty."""
+        logits, k = self.logits(inputs), self.options.experts_per_task
+        if not training:
+            return GateOutput(keep_top_k(logits, k), {})
+        weights = keep_top_k(self.balance.restrict(logits), k)
+        return GateOutput(weights, self.balance.penalties(weights))

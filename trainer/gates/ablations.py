@@ -1,0 +1,116 @@
+"""DSelect-k with softmax selectors: the ablations that show what the smooth step is for."""
+
+import tensorflow as tf
+
+from trainer.gates.annealing import Annealed
+from trainer.gates.base import Gate, GateOutput, TaskLogits
+from trainer.gates.options import AnnealedOptions, EntropyOptions
+
+
+def entropy(shares: tf.Tensor) -> tf.Tensor:
+    """H(p) = -sum_i p_i log p_i, with 0 log 0 = 0.
+
+    Args:
+        shares: p, [..., n].
+
+    Returns:
+        [...]; its gradient is finite where a share is 0.
+
+    Example:
+        >>> round(float(entropy(tf.constant([0.5, 0.5, 0.0]))), 4)
+        0.6931
+    """
+    positive = shares > 0.0
+    safe = tf.where(positive, shares, tf.ones_like(shares))
+    return -tf.reduce_sum(safe * tf.math.log(safe), axis=-1)
+
+
+class SoftmaxSelectorsGate(Gate):
+    """w = sum_{i<=k} softmax(alpha)_i softmax(gamma_i / tau): base of both ablations.
+
+    A selector is binary when its softmax is exactly 0 and 1 in floating point.
+    """
+
+    options: AnnealedOptions | EntropyOptions
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes alpha [T, k] and gamma [T, k, n]."""
+        tasks, k = self.num_tasks, self.options.experts_per_task
+        uniform = tf.keras.initializers.RandomUniform
+        self.alpha = TaskLogits((tasks, k), False, uniform(-0.05, 0.05), name="alpha")
+        self.gamma = TaskLogits(
+            (tasks, k, self.num_experts), False, uniform(-0.05, 0.05), name="gamma"
+        )
+        self.alpha.build(input_shape)
+        self.gamma.build(input_shape)
+        super().build(input_shape)
+
+    def selectors(self) -> tf.Tensor:
+        """softmax(gamma / tau): [T, k, n]."""
+        return tf.nn.softmax(self.gamma.bias / self.temperature())
+
+    def temperature(self) -> tf.Tensor:
+        """tau, a scalar."""
+        raise NotImplementedError
+
+    def mix(self, selectors: tf.Tensor) -> tf.Tensor:
+        """[T, k, n] -> the weights [T, n]."""
+        return tf.einsum("tk,tkn->tn", tf.nn.softmax(self.alpha.bias), selectors)
+
+    def converged(self) -> tf.Tensor:
+        """[T] bool: every selector of the task is exactly one expert."""
+        selectors = self.selectors()
+        return tf.reduce_all((selectors == 0.0) | (selectors == 1.0), axis=[-2, -1])
+
+
+class AnnealedGate(SoftmaxSelectorsGate):
+    """The ablation (a): tau falls log-uniformly from `start_temperature` to 1e-16.
+
+    Example:
+        >>> gate = AnnealedGate(2, 8, AnnealedOptions(kind="dselect_k_annealed"))
+        >>> gate(tf.zeros([1, 3])).weights.shape
+        TensorShape([2, 8])
+    """
+
+    options: AnnealedOptions
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the temperature too, which is in the checkpoint."""
+        super().build(input_shape)
+        options = self.options
+        self.tau = Annealed(options.start_temperature, options.steps, "tau", self.compute_dtype)
+
+    def temperature(self) -> tf.Tensor:
+        """tau at this step."""
+        return self.tau(None)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+        """Weights [T, n]; no penalty. A training step lowers tau for the next."""
+        weights = self.mix(self.selectors())
+        if training:
+            self.tau.advance()
+        return GateOutput(weights, {})
+
+
+class EntropyGate(SoftmaxSelectorsGate):
+    """The ablation (b): tau = 1 and the penalty lambda * sum of the selectors' entropies.
+
+    Softmax reaches 0 only where the exponential underflows, so it seldom converges.
+
+    Example:
+        >>> gate = EntropyGate(2, 8, EntropyOptions(kind="dselect_k_entropy"))
+        >>> sorted(gate(tf.zeros([1, 3])).penalties)
+        ['entropy']
+    """
+
+    options: EntropyOptions
+
+    def temperature(self) -> tf.Tensor:
+        """1."""
+        return tf.ones([], self.compute_dtype)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+        """Weights [T, n] and the entropy penalty, summed over tasks and selectors."""
+        selectors = self.selectors()
+        penalty = self.options.entropy_weight * tf.reduce_sum(entropy(selectors))
+        return GateOutput(self.mix(selectors), {"entropy": penalty})
