@@ -1,5 +1,7 @@
 """Numbers that fall while a gate trains."""
 
+import math
+
 import tensorflow as tf
 
 _END = 1e-16
@@ -39,7 +41,7 @@ class Annealed(tf.keras.layers.Layer):
     def call(self, inputs: tf.Tensor = None) -> tf.Tensor:
         """The number now, a scalar; `inputs` does not matter."""
         share = tf.minimum(tf.cast(self.step, self.compute_dtype) / self.steps, 1.0)
-        first, last = tf.math.log(tf.constant([self.start, _END], self.compute_dtype))
+        first, last = math.log(self.start), math.log(_END)
         return tf.exp(first + share * (last - first))
 
     def advance(self) -> None:

@@ -58,6 +58,8 @@ class NoisyTopKGate(LogitGate):
         self.noise = TaskLogits(
             (self.num_tasks, self.num_experts), True, tf.keras.initializers.Zeros(), name="noise"
         )
+        # The first call may be one without noise.
+        self.noise.build(input_shape)
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
