@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from trainer.config import PositionTower, TrainerConfig
+from trainer.gates.balance import ImportanceMeasures
 from trainer.gates.registry import make_gate
 from trainer.inputs import FeatureInputs
 from trainer.objective import TaskObjectives
@@ -22,10 +23,12 @@ class RankerOutput(NamedTuple):
     Attributes:
         logits: [T, B]; a classification task's log-odds, a regression task's value.
         penalties: name -> scalar of the gate.
+        gate_weights: [T, n], or [B, T, n] of a per-example gate.
     """
 
     logits: tf.Tensor
     penalties: dict[str, tf.Tensor]
+    gate_weights: tf.Tensor
 
 
 class Ranker(tfrs.Model):
@@ -67,6 +70,9 @@ class Ranker(tfrs.Model):
         self.wide = WideLogit(num_tasks) if model.wide else None
         self.position = PositionLogit(num_tasks, model.position) if model.position else None
         self.objectives = TaskObjectives(config.tasks)
+        self.gate_measures = (
+            ImportanceMeasures(num_tasks, config.num_experts) if self.gate.per_example else None
+        )
         self.label_means = dict(label_means)
         # Where each task's set of experts became final; -1 until then.
         self.converged_step = tf.Variable(
@@ -97,7 +103,7 @@ class Ranker(tfrs.Model):
             logits += self.wide(inputs)
         if self.position is not None and position is not None:
             logits += self.position(position, training=training)
-        return RankerOutput(logits, gate.penalties)
+        return RankerOutput(logits, gate.penalties, gate.weights)
 
     def cross(self, inputs: tf.Tensor) -> tf.Tensor:
         """DCN-v2: x_{l+1} = x_0 * (W x_l + b) + x_l."""
@@ -113,6 +119,8 @@ class Ranker(tfrs.Model):
         """
         output = self(inputs, training=training)
         loss = self.objectives(output.logits, inputs, training=training)
+        if self.gate_measures is not None and not training:
+            self.gate_measures.update_state(output.gate_weights)
         if training:
             loss += tf.add_n([*output.penalties.values(), *self.losses, self.kernel_penalty()])
         return loss / tf.distribute.get_strategy().num_replicas_in_sync
@@ -137,12 +145,14 @@ class Ranker(tfrs.Model):
     def test_step(self, inputs: Batch) -> dict[str, Any]:
         """Losses and metrics over the whole validation split."""
         self.compute_loss(inputs, training=False)
-        return self.objectives.results(training=False)
+        measures = self.gate_measures.result() if self.gate_measures is not None else {}
+        return {**self.objectives.results(training=False), **measures}
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """What Keras resets at the start of each epoch and of each validation."""
-        return self.objectives.trackers
+        measures = [self.gate_measures] if self.gate_measures is not None else []
+        return [*self.objectives.trackers, *measures]
 
     def set_output_biases(self) -> None:
         """Starts each head at the logit of its base rate, or at its mean label."""

@@ -88,7 +88,7 @@ class AnnealedGate(SoftmaxSelectorsGate):
         """Weights [T, n]; no penalty. A training step lowers tau for the next."""
         weights = self.mix(self.selectors())
         if training:
-            self.tau.advance()
+            self.tau.advance(inputs)
         return GateOutput(weights, {})
 
 

@@ -20,7 +20,7 @@ class Annealed(tf.keras.layers.Layer):
 
     Example:
         >>> beta = Annealed(1.0, 4, "beta", tf.float32)
-        >>> beta.advance()
+        >>> beta.advance(tf.zeros([1]))
         >>> round(float(tf.math.log(beta(None)) / tf.math.log(10.0)), 3)
         -4.0
     """
@@ -44,6 +44,12 @@ class Annealed(tf.keras.layers.Layer):
         first, last = math.log(self.start), math.log(_END)
         return tf.exp(first + share * (last - first))
 
-    def advance(self) -> None:
-        """One training step is done."""
-        self.step.assign_add(1)
+    def advance(self, inputs: tf.Tensor) -> None:
+        """One training step is done.
+
+        Args:
+            inputs: of the step. A step that finds no more examples ends in the middle, and
+                without them it would be counted.
+        """
+        with tf.control_dependencies([inputs]):
+            self.step.assign_add(1)

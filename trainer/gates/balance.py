@@ -83,6 +83,42 @@ def living_experts(importance: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(importance > _LIVING_SHARE * fair, tf.int32), axis=-1)
 
 
+class ImportanceMeasures(tf.keras.metrics.Metric):
+    """How a per-example gate uses its experts over a whole split.
+
+    The result is, each averaged over tasks, `living_experts` and `importance_cv`, the
+    coefficient of variation of the importance.
+
+    Args:
+        num_tasks: T.
+        num_experts: n.
+    """
+
+    def __init__(self, num_tasks: int, num_experts: int) -> None:
+        super().__init__("gate_importance", dtype=tf.float32)
+        self.importance = self.add_weight(
+            "importance", shape=(num_tasks, num_experts), initializer="zeros"
+        )
+
+    def update_state(self, weights: tf.Tensor) -> None:
+        """Adds the weights [B, T, n] of a batch."""
+        self.importance.assign_add(tf.reduce_sum(tf.cast(weights, self.dtype), axis=0))
+
+    def reset_state(self) -> None:
+        """Forgets all examples."""
+        self.importance.assign(tf.zeros_like(self.importance))
+
+    def result(self) -> dict[str, tf.Tensor]:
+        """Name -> scalar."""
+        importance = tf.convert_to_tensor(self.importance)
+        living = tf.cast(living_experts(importance), self.dtype)
+        variation = tf.sqrt(squared_variation(importance))
+        return {
+            "living_experts": tf.reduce_mean(living),
+            "importance_cv": tf.reduce_mean(variation),
+        }
+
+
 class Balance(tf.keras.layers.Layer):
     """Base of all kinds; on its own it leaves the gate as it is.
 
@@ -173,12 +209,15 @@ class HardBalance(Balance):
         importance = sum_over_replicas(tf.reduce_sum(tf.stop_gradient(weights), axis=0))  # [T, n]
         # The weights of an example sum to 1, so the mean importance is |X| / n.
         excess = importance / tf.reduce_mean(importance, axis=-1, keepdims=True) - 1.0
-        steps = self.steps + 1.0
-        self.steps.assign(steps)
+        # A step that finds no more examples ends in the middle: it must not count.
+        with tf.control_dependencies([excess]):
+            self.steps.assign_add(1.0)
         if self.options.kind == "relative":
             self.surplus.assign(self.surplus + excess)
         else:
-            self.surplus.assign(self.surplus + (excess / self.num_experts - self.surplus) / steps)
+            self.surplus.assign(
+                self.surplus + (excess / self.num_experts - self.surplus) / self.steps
+            )
         return {}
 
 

@@ -119,7 +119,7 @@ class TaskLogits(tf.keras.layers.Layer):
         if not self.per_example:
             return tf.convert_to_tensor(self.bias)
         product = tf.matmul(inputs, self.kernel)  # [B, T * ...]
-        # One expert has no bits, and nothing can be said to be reshaped to -1 rows of nothing.
+        # One expert has no bits, and how many rows nothing has cannot be inferred.
         rows = -1 if product.shape[-1] else tf.shape(inputs)[0]
         return tf.reshape(product, (rows, *self.tensor_shape)) + self.bias
 

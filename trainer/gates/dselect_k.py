@@ -142,7 +142,7 @@ class DSelectKGate(Gate):
         if training:
             penalties |= self.balance.penalties(weights)
             if self.options.beta_steps is not None:
-                self.beta.advance()
+                self.beta.advance(inputs)
         return GateOutput(weights, penalties)
 
     def _experts(self, codes: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,72 @@
+"""A whole ranker with each kind of gate: it trains, says what it uses and exports."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.config import Model, Training
+from trainer.export.save import MANIFEST_FILE, make_manifest, save_ranker
+from trainer.gates.registry import parse_gate
+from trainer.run_fn import train
+
+
+def train_with(trained, folder, **gate):
+    """One epoch with another gate."""
+    config = trained.config.trainer_config("candidate").model_copy(
+        update={
+            "gate": parse_gate(gate),
+            "model": Model(num_experts=4, expert_units=(8,), tower_units=(), cross_layers=0),
+            "training": Training(batch_size=256, max_epochs=1),
+        }
+    )
+    files = trained.files
+    return train(config, trained.transform, files["train"], files["eval"], folder)
+
+
+def serve(folder, examples):
+    model = tf.saved_model.load(str(folder))
+    outputs = model.signatures["serving_default"](examples=tf.constant(examples))
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def test_a_shared_bottom_trains_and_its_pruned_model_is_the_full_one(trained, tmp_path):
+    ranker, record = train_with(trained, tmp_path / "run", kind="shared_bottom")
+    assert record["num_experts"] == 1
+    assert set(map(str, record["gate_weights"]["click"])) == {"[1.0]"}
+    assert ranker.experts.layers[0].kernel.shape[0] == 1, "one stack, no experts beside it"
+    for name in ("pruned", "full"):
+        save_ranker(ranker, trained.transform, tmp_path / name, pruned=name == "pruned")
+    manifest = json.loads((tmp_path / "pruned" / MANIFEST_FILE).read_text())
+    assert (manifest["num_experts"], manifest["union"], manifest["skipped"]) == (1, [0], [])
+    assert manifest["parameters"]["pruned"] == manifest["parameters"]["full"]
+    pruned, full = (serve(tmp_path / n, trained.examples[:50]) for n in ("pruned", "full"))
+    for task in pruned:
+        np.testing.assert_allclose(pruned[task], full[task], atol=1e-5)
+
+
+def test_a_balanced_per_example_gate_says_how_many_experts_live(trained, tmp_path):
+    ranker, record = train_with(
+        trained, tmp_path, kind="top_k", per_example=True, balance={"kind": "relative"}
+    )
+    epoch = record["epochs"][-1]
+    assert 2 <= epoch["val_living_experts"] <= 4
+    assert epoch["val_importance_cv"] >= 0
+    steps = float(ranker.gate.balance.steps)
+    assert steps == record["total_steps"]
+    assert record["gate_weights"] == {task: [] for task in ranker.tasks}
+
+
+@pytest.mark.parametrize("kind", ["gumbel_softmax", "dselect_k_annealed", "noisy_top_k"])
+def test_the_other_gates_train_and_say_what_they_use(kind, trained, tmp_path):
+    options = {"steps": 5} if kind == "dselect_k_annealed" else {}
+    ranker, record = train_with(trained, tmp_path, kind=kind, **options)
+    assert np.isfinite(record["epochs"][-1]["val_loss"])
+    assert json.loads(json.dumps(record))["gate"]["kind"] == kind
+    manifest = make_manifest(ranker, [])
+    assert sorted(manifest["union"] + manifest["skipped"]) == [0, 1, 2, 3]
+    if kind == "dselect_k_annealed":
+        assert int(ranker.gate.tau.step) == record["total_steps"]
+        assert all(step <= 6 for step in record["converged_step"].values())
+        assert all(len(task["experts"]) <= 2 for task in manifest["tasks"].values())
