@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from trainer.config import PositionTower, TrainerConfig
-from trainer.gates.balance import ImportanceMeasures
+from trainer.gates.importance import ImportanceMeasures
 from trainer.gates.registry import make_gate
 from trainer.inputs import FeatureInputs
 from trainer.objective import TaskObjectives

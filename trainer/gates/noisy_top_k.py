@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from trainer.gates.balance import squared_variation, sum_over_replicas
 from trainer.gates.base import GateOutput, LogitGate, TaskLogits
+from trainer.gates.importance import squared_variation, sum_over_replicas
 from trainer.gates.options import NoisyTopKOptions
 from trainer.gates.top_k import keep_top_k
 
