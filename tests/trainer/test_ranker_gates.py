@@ -11,6 +11,8 @@ from trainer.export.save import MANIFEST_FILE, make_manifest, save_ranker
 from trainer.gates.registry import parse_gate
 from trainer.run_fn import train
 
+pytestmark = pytest.mark.slow
+
 
 def train_with(trained, folder, **gate):
     """One epoch with another gate."""

@@ -7,6 +7,7 @@ from trainer.gates.annealing import Annealed
 from trainer.gates.balance import make_balance
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.options import DSelectKOptions
+from trainer.gates.pressure import Pressure
 
 
 def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
@@ -64,23 +65,6 @@ def bits_entropy(bits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.where(open_, entropy, tf.zeros_like(entropy)), axis=-1)
 
 
-def expected_union(codes: tf.Tensor) -> tf.Tensor:
-    """U = sum_i [1 - prod_{t,s} (1 - r_{t,s,i})]: how many experts all tasks use together.
-
-    Smooth in the selectors, between 1 and n, and once they are binary exactly the size of
-    the union, which is what serving must compute.
-
-    Args:
-        codes: r, [T, k, n].
-
-    Example:
-        >>> float(expected_union(tf.constant([[[1.0, 0.0, 0.0]], [[0.0, 0.0, 1.0]]])))
-        2.0
-    """
-    unused = tf.reduce_prod(1.0 - codes, axis=[0, 1])  # [n]
-    return tf.reduce_sum(1.0 - unused)
-
-
 class DSelectKGate(Gate):
     """w = sum_{i<=k} softmax(alpha)_i r(S(z_i)), for all tasks at once.
 
@@ -118,6 +102,7 @@ class DSelectKGate(Gate):
         options = self.options
         if options.beta_steps is not None:
             self.beta = Annealed(beta, options.beta_steps, "beta", self.compute_dtype)
+        self.pressure = Pressure(options, self.compute_dtype)
         self.balance = make_balance(options.balance, tasks, self.num_experts, k, self.compute_dtype)
         super().build(input_shape)
 
@@ -132,14 +117,13 @@ class DSelectKGate(Gate):
         experts = self._experts(codes)  # [.., T, k, n]
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
         weights = tf.einsum("...k,...kn->...n", mix, experts)
-        penalties = {"entropy": self.options.entropy_weight * self._total(bits_entropy(bits))}
+        entropy = self._total(bits_entropy(bits))
+        penalties = self.pressure.penalties(entropy, experts)
         if unused.shape[-1] and self.options.unused_codes == "penalty":
             unreachable = tf.reduce_sum(unused, axis=-1)
             penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
-        if self.options.serving_budget is not None:
-            over = expected_union(experts) - self.options.serving_budget
-            penalties["union"] = self.options.budget_weight * tf.nn.relu(over)
         if training:
+            self.pressure.advance(experts, inputs)
             penalties |= self.balance.penalties(weights)
             if self.options.beta_steps is not None:
                 self.beta.advance(inputs)

@@ -102,6 +102,7 @@ class DSelectKOptions(GateSection):
         beta_steps: training steps over which beta falls log-uniformly to 1e-16, after which
             every example has at most k experts; None keeps beta.
         entropy_weight: lambda, drives every selector to one expert.
+        entropy_growth: what a step that meets the serving budget, or has none, adds to lambda.
         unused_codes: what becomes of the codes without an expert, where the number of
             experts is no power of two: `penalty` on their mass, or each stands for a
             `random` expert, of which no two codes have the same.
@@ -110,6 +111,7 @@ class DSelectKOptions(GateSection):
         serving_budget: how many experts all tasks together should use, which is what
             serving must compute; None for no budget.
         budget_weight: lambda_U, penalty on each expected expert over the budget.
+        budget_growth: what a step adds to lambda_U for each expected expert over the budget.
         balance: how a per-example gate spreads the examples; `importance` or `kl`.
     """
 
@@ -118,11 +120,13 @@ class DSelectKOptions(GateSection):
     beta: float = Field(1.0, gt=0.0, le=1e6)
     beta_steps: Steps | None = None
     entropy_weight: Weight = 0.01
+    entropy_growth: Weight = 0.0
     unused_codes: Literal["penalty", "random"] = "penalty"
     unreachable_weight: Weight = 1.0
     unused_codes_seed: int = Field(0, ge=0, le=2**31 - 1)
     serving_budget: PerTask | None = None
     budget_weight: Weight = 1.0
+    budget_growth: Weight = 0.0
     balance: SerializeAsAny[BalanceOptions] | None = None
 
     @model_validator(mode="after")
