@@ -260,6 +260,7 @@ def test_a_compiled_step_equals_the_eager_one(case):
             np.testing.assert_allclose(left, right, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one():
     root = Path(__file__).resolve().parents[2]
     script = Path(__file__).with_name("replica_gates.py")
