@@ -13,6 +13,7 @@ from trainer.gates.registry import GateOptions
 from transforms.config import DataConfig
 from transforms.errors import ConfigError, InputError
 from transforms.section import Name, Section, load_section
+from transforms.small_files import read_small_file
 from transforms.tasks import TaskKind
 
 _MAX_BYTES = 1_000_000
@@ -171,14 +172,9 @@ def load_config(path: str | Path) -> RankerConfig:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1).decode("utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read_small_file(path, _MAX_BYTES, too_large=ConfigError).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
-    if len(text) > _MAX_BYTES:
-        raise ConfigError(f"{path}: must be at most {_MAX_BYTES} bytes")
     try:
         value = read_yaml(text)
     except yaml.YAMLError as error:

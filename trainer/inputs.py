@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from trainer.config import Model
-from transforms.features import CategoricalFeature, Feature, Features, NumericFeature
+from transforms.features import CategoricalFeature, Feature, Features, NumberFeature
 from transforms.preprocessing import FIRST_WORD_ID, missing_name
 
 
@@ -91,7 +91,7 @@ class FeatureInputs(tf.keras.layers.Layer):
                 parts[name] = self.embeddings[name](inputs[name], training=training)
                 continue
             numbers = [inputs[name]]
-            if isinstance(feature, NumericFeature) and feature.missing_indicator:
+            if isinstance(feature, NumberFeature) and feature.missing_indicator:
                 numbers.append(inputs[missing_name(name)])
             parts[name] = tf.stack(numbers, axis=-1)  # [B, 1 or 2]
         return parts

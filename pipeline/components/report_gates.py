@@ -21,8 +21,8 @@ from pipeline.report.render import write_report
 from trainer.export.save import MANIFEST_FILE
 from trainer.run_fn import TRAINING_FILE
 from transforms.ingest.counting.counts import COUNTS_FILE
+from transforms.simulator.truth import TRUTH_FILE
 
-TRUTH_FILE = "truth.json"
 _PACKAGES = ("gaterank", "tfx", "tensorflow", "apache-beam", "tensorflow-transform")
 
 

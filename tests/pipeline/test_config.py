@@ -139,6 +139,7 @@ def test_a_file_that_is_not_there_is_an_input_error(tmp_path):
         ("- 1", "valid dictionary"),
         ("", "valid dictionary"),
         ("a" * 1_000_001, "at most 1000000 bytes"),
+        ("#" + "é" * 600_000, "at most 1000000 bytes"),
         ("name: a\nscore: click\nname: b\n", "`name` must be given once"),
         ("tasks: {click: {weight: 1, weight: 2}}", "`weight` must be given once"),
         ("[" * 5000, "nested too deep"),

@@ -23,10 +23,11 @@ def test_the_expected_union_counts_an_expert_once():
 def test_the_price_of_an_expert_grows_with_each_training_step_over_the_budget():
     options = make_options(serving_budget=1, budget_weight=0.5, budget_growth=0.25)
     pressure = Pressure(options, tf.float32)
+    over = pressure.over_budget(APART)
     union = []
     for _ in range(3):
-        union.append(float(pressure.penalties(tf.constant(0.0), APART)["union"]))
-        pressure.advance(APART, tf.zeros([1]))
+        union.append(float(pressure.penalties(tf.constant(0.0), over)["union"]))
+        pressure.advance(over, tf.zeros([1]))
     # 2 experts over the budget cost 2 * (0.5 + 0.25 * 2 * number of training steps so far).
     assert union == [1.0, 2.0, 3.0]
 
@@ -35,9 +36,10 @@ def test_the_price_of_an_expert_grows_with_each_training_step_over_the_budget():
 def test_the_entropy_weight_grows_only_while_the_budget_is_met(budget, grown):
     options = make_options(serving_budget=budget, entropy_weight=0.1, entropy_growth=0.1)
     pressure = Pressure(options, tf.float32)
+    over = pressure.over_budget(APART)
     for _ in range(2):
-        pressure.advance(APART, tf.zeros([1]))
-    entropy = pressure.penalties(tf.constant(1.0), APART)["entropy"]
+        pressure.advance(over, tf.zeros([1]))
+    entropy = pressure.penalties(tf.constant(1.0), over)["entropy"]
     np.testing.assert_allclose(entropy, grown, rtol=1e-6)
 
 

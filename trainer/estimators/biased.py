@@ -10,7 +10,7 @@ from trainer.estimators.capacity import (
     log_probabilities,
     log_softmax,
     one_hot,
-    perturb,
+    sample_scores,
 )
 from transforms.errors import ConfigError
 
@@ -24,7 +24,7 @@ def plain_skip(logits: npt.ArrayLike, capacity: int, rng: np.random.Generator) -
         >>> plain_skip(np.zeros((2, 1)), 2, np.random.default_rng(0)).tolist()
         [[1.0], [1.0]]
     """
-    scores = perturb(log_probabilities(logits, capacity), rng)
+    scores = sample_scores(logits, capacity, rng)
     choices = np.argmax(scores, axis=-1)
     wanted = one_hot(choices, scores.shape[-1])
     return first_served(wanted, rng.random(choices.shape), capacity).astype(np.float64)
@@ -39,7 +39,7 @@ def plain_balanced(logits: npt.ArrayLike, capacity: int, rng: np.random.Generato
         >>> plain_balanced(np.zeros((4, 2)), 2, np.random.default_rng(0)).sum(axis=0).tolist()
         [2.0, 2.0]
     """
-    scores = perturb(log_probabilities(logits, capacity), rng)
+    scores = sample_scores(logits, capacity, rng)
     return one_hot(assign(scores, capacity), scores.shape[-1]).astype(np.float64)
 
 
@@ -52,7 +52,7 @@ def greedy(logits: npt.ArrayLike, capacity: int, rng: np.random.Generator) -> Fl
         >>> greedy(np.zeros((4, 2)), 2, np.random.default_rng(0)).sum(axis=0).tolist()
         [2.0, 2.0]
     """
-    scores = perturb(log_probabilities(logits, capacity), rng)
+    scores = sample_scores(logits, capacity, rng)
     weights = np.zeros(scores.shape)
     room = np.full((*scores.shape[:-2], scores.shape[-1]), capacity)  # [..., n]
     for example in range(scores.shape[-2]):

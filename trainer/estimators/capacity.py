@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from transforms.errors import ConfigError
 
@@ -38,9 +39,7 @@ def log_softmax(logits: npt.ArrayLike) -> FloatArray:
         >>> np.exp(log_softmax([0.0, 0.0])).tolist()
         [0.5, 0.5]
     """
-    shifted = np.asarray(logits, np.float64)
-    shifted = shifted - np.max(shifted, axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True)))
+    return np.asarray(special.log_softmax(np.asarray(logits, np.float64), axis=-1))
 
 
 def log_probabilities(logits: npt.ArrayLike, capacity: int) -> FloatArray:
@@ -70,6 +69,11 @@ def log_probabilities(logits: npt.ArrayLike, capacity: int) -> FloatArray:
 def perturb(log_probs: FloatArray, rng: np.random.Generator) -> FloatArray:
     """log p + standard Gumbel noise, [..., B, n]: its argmax over j is a sample of p."""
     return log_probs + rng.gumbel(size=log_probs.shape)
+
+
+def sample_scores(logits: npt.ArrayLike, capacity: int, rng: np.random.Generator) -> FloatArray:
+    """`perturb` of `log_probabilities`: a checked batch's scores [..., B, n]."""
+    return perturb(log_probabilities(logits, capacity), rng)
 
 
 def one_hot(choices: IntArray, num_experts: int) -> BoolArray:

@@ -12,6 +12,7 @@ from trainer.estimators.capacity import (
     log_softmax,
     one_hot,
     perturb,
+    sample_scores,
 )
 
 
@@ -37,7 +38,7 @@ def skip(logits: npt.ArrayLike, capacity: int, rng: np.random.Generator) -> Floa
         >>> weights.shape, (weights > 0).sum(axis=0).max() <= 2
         ((4, 2), np.True_)
     """
-    scores = perturb(log_probabilities(logits, capacity), rng)
+    scores = sample_scores(logits, capacity, rng)
     choices = np.argmax(scores, axis=-1)
     return skip_weights(choices, rng.random(choices.shape), scores.shape[-1], capacity)
 

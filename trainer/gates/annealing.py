@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from trainer.gates.state import add_state
+
 _END = 1e-16
 
 
@@ -29,14 +31,7 @@ class Annealed(tf.keras.layers.Layer):
         super().__init__(name=name, dtype=dtype)
         self.start = start
         self.steps = steps
-        self.step = self.add_weight(
-            "step",
-            shape=(),
-            dtype=tf.int64,
-            initializer="zeros",
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
+        self.step = add_state(self, "step", dtype=tf.int64)
 
     def call(self, inputs: tf.Tensor = None) -> tf.Tensor:
         """The number now, a scalar; `inputs` does not matter."""

@@ -14,7 +14,12 @@ from trainer.gates.balance_options import (
     RelativeSection,
     SoftBalanceSection,
 )
-from trainer.gates.importance import divergence_from_uniform, squared_variation, sum_over_replicas
+from trainer.gates.importance import (
+    divergence_from_uniform,
+    squared_variation,
+    sum_over_examples,
+)
+from trainer.gates.state import add_state
 
 
 class Balance(tf.keras.layers.Layer):
@@ -58,7 +63,7 @@ class SoftBalance(Balance):
 
     def penalties(self, weights: tf.Tensor) -> dict[str, tf.Tensor]:
         """The penalty under the name of its kind."""
-        importance = sum_over_replicas(tf.reduce_sum(weights, axis=0))  # [T, n]
+        importance = sum_over_examples(weights)  # [T, n]
         is_kl = self.options.kind == "kl"
         uneven = divergence_from_uniform if is_kl else squared_variation
         return {
@@ -77,19 +82,9 @@ class HardBalance(Balance):
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes the state: surplus [T, n] and the number of steps; both are checkpointed."""
-        self.surplus = self._state("surplus", (self.num_tasks, self.num_experts))
-        self.steps = self._state("steps", ())
+        self.surplus = add_state(self, "surplus", (self.num_tasks, self.num_experts))
+        self.steps = add_state(self, "steps")
         super().build(input_shape)
-
-    def _state(self, name: str, shape: tuple[int, ...]) -> tf.Variable:
-        # Each replica sees the importance over all of them, so any replica's value is right.
-        return self.add_weight(
-            name,
-            shape=shape,
-            initializer="zeros",
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
 
     def barred(self) -> tf.Tensor:
         """[T, n] bool: over the threshold, and not among the `least` smallest surpluses."""
@@ -104,7 +99,7 @@ class HardBalance(Balance):
 
     def penalties(self, weights: tf.Tensor) -> dict[str, tf.Tensor]:
         """None; the surplus is brought up to date for the next step."""
-        importance = sum_over_replicas(tf.reduce_sum(tf.stop_gradient(weights), axis=0))  # [T, n]
+        importance = sum_over_examples(tf.stop_gradient(weights))  # [T, n]
         # The weights of an example sum to 1, so the mean importance is |X| / n.
         excess = importance / tf.reduce_mean(importance, axis=-1, keepdims=True) - 1.0
         # A step that finds no more examples ends in the middle: it must not count.

@@ -118,12 +118,13 @@ class DSelectKGate(Gate):
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
         weights = tf.einsum("...k,...kn->...n", mix, experts)
         entropy = self._total(bits_entropy(bits))
-        penalties = self.pressure.penalties(entropy, experts)
+        over = self.pressure.over_budget(experts)
+        penalties = self.pressure.penalties(entropy, over)
         if unused.shape[-1] and self.options.unused_codes == "penalty":
             unreachable = tf.reduce_sum(unused, axis=-1)
             penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
         if training:
-            self.pressure.advance(experts, inputs)
+            self.pressure.advance(over, inputs)
             penalties |= self.balance.penalties(weights)
             if self.options.beta_steps is not None:
                 self.beta.advance(inputs)

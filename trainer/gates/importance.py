@@ -10,12 +10,13 @@ _EPSILON = 1e-10
 _LIVING_SHARE = 0.01
 
 
-def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    """The sum of all replicas' values; its gradient reaches every replica."""
+def sum_over_examples(values: tf.Tensor) -> tf.Tensor:
+    """[B, ...] -> [...], over the examples of all replicas; its gradient reaches all of them."""
+    total = tf.reduce_sum(values, axis=0)
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+        return total
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, total)
 
 
 def squared_variation(importance: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from trainer.gates.base import GateOutput, LogitGate, TaskLogits
-from trainer.gates.importance import squared_variation, sum_over_replicas
+from trainer.gates.importance import squared_variation, sum_over_examples
 from trainer.gates.options import NoisyTopKOptions
 from trainer.gates.top_k import keep_top_k
 
@@ -77,12 +77,7 @@ class NoisyTopKGate(LogitGate):
             "load": (self.options.load_weight, chances),
         }
         penalties = {
-            name: weight * tf.reduce_sum(squared_variation(_over_examples(values)))
+            name: weight * tf.reduce_sum(squared_variation(sum_over_examples(values)))
             for name, (weight, values) in sizes.items()
         }
         return GateOutput(weights, penalties)
-
-
-def _over_examples(values: tf.Tensor) -> tf.Tensor:
-    """[B, T, n] -> [T, n], over the examples of all replicas."""
-    return sum_over_replicas(tf.reduce_sum(values, axis=0))

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from trainer.gates.options import DSelectKOptions
+from trainer.gates.state import add_state
 
 # Of an expert: the budget counts as met although the selectors still waver a little.
 _MET = 0.02
@@ -43,7 +44,8 @@ class Pressure(tf.keras.layers.Layer):
         ...     kind="dselect_k", entropy_weight=0.5, serving_budget=1, budget_weight=2.0
         ... )
         >>> two = tf.constant([[[1.0, 0.0]], [[0.0, 1.0]]])
-        >>> penalties = Pressure(options, tf.float32).penalties(tf.constant(1.0), two)
+        >>> pressure = Pressure(options, tf.float32)
+        >>> penalties = pressure.penalties(tf.constant(1.0), pressure.over_budget(two))
         >>> {name: float(value) for name, value in penalties.items()}
         {'entropy': 0.5, 'union': 2.0}
     """
@@ -51,48 +53,42 @@ class Pressure(tf.keras.layers.Layer):
     def __init__(self, options: DSelectKOptions, dtype: tf.DType) -> None:
         super().__init__(name="pressure", dtype=dtype)
         self.options = options
-        self.excess = self._counter("excess")
-        self.steps_met = self._counter("steps_met")
+        self.excess = add_state(self, "excess")
+        self.steps_met = add_state(self, "steps_met")
 
-    def penalties(self, entropy: tf.Tensor, experts: tf.Tensor) -> dict[str, tf.Tensor]:
+    def over_budget(self, experts: tf.Tensor) -> tf.Tensor:
+        """max(0, U - budget), a scalar; 0 without a budget.
+
+        Args:
+            experts: each selector's share of each expert, [T, k, n] if there is a budget.
+        """
+        if self.options.serving_budget is None:
+            return tf.zeros([], self.compute_dtype)
+        return tf.nn.relu(expected_union(experts) - self.options.serving_budget)
+
+    def penalties(self, entropy: tf.Tensor, over: tf.Tensor) -> dict[str, tf.Tensor]:
         """The weighted penalties.
 
         Args:
             entropy: of all selectors, a scalar.
-            experts: each selector's share of each expert, [T, k, n] if there is a budget.
+            over: from `over_budget`.
         """
         options = self.options
         entropy_weight = options.entropy_weight + options.entropy_growth * self.steps_met
         penalties = {"entropy": entropy_weight * entropy}
         if options.serving_budget is not None:
             budget_weight = options.budget_weight + options.budget_growth * self.excess
-            penalties["union"] = budget_weight * self._over(experts)
+            penalties["union"] = budget_weight * over
         return penalties
 
-    def advance(self, experts: tf.Tensor, inputs: tf.Tensor) -> None:
+    def advance(self, over: tf.Tensor, inputs: tf.Tensor) -> None:
         """One training step is done: the weights grow.
 
         Args:
-            experts: as above.
+            over: from `over_budget`.
             inputs: of the step. A step that finds no more examples ends in the middle, and
                 without them it would be counted.
         """
-        over = tf.stop_gradient(self._over(experts))
         with tf.control_dependencies([inputs]):
             self.excess.assign_add(over)
             self.steps_met.assign_add(tf.cast(over < _MET, over.dtype))
-
-    def _over(self, experts: tf.Tensor) -> tf.Tensor:
-        """max(0, U - budget), 0 without a budget."""
-        if self.options.serving_budget is None:
-            return tf.zeros([], self.compute_dtype)
-        return tf.nn.relu(expected_union(experts) - self.options.serving_budget)
-
-    def _counter(self, name: str) -> tf.Variable:
-        return self.add_weight(
-            name,
-            shape=(),
-            initializer="zeros",
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
