@@ -21,7 +21,7 @@ def add_state(
 
     Example:
         >>> layer = tf.keras.layers.Layer()
-        >>> add_state(layer, "steps").numpy()
+        >>> float(add_state(layer, "steps"))
         0.0
         >>> layer.trainable_variables
         []
