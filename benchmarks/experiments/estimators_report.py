@@ -58,15 +58,25 @@ def is_told_from_zero(row: Row) -> bool:
     return bool(row["bias"] > 3.0 * row["bias_of_an_unbiased_one"])
 
 
-def draw_figure(results: Row, path: Path) -> None:
+def write_report(results: Row, out: Path) -> None:
+    """table.md and figure.png."""
+    rows: dict[str, list[Row]] = {"moments": [], "training": []}
+    for done in results["trials"]:
+        rows[done["trial"]["part"]].append({**done["trial"], **done["result"]})
+    best = best_trials(rows["training"])
+    write_table(results, rows["moments"], best, out / "table.md")
+    draw_figure(rows["moments"], best, out / "figure.png")
+
+
+def draw_figure(moments: list[Row], best: list[Row], path: Path) -> None:
     """Three panels over capacity: bias, standard deviation, loss after training."""
     with mpl.rc_context(RC):
         figure = Figure(figsize=(13.2, 4.6), dpi=160, layout="constrained")
         bias, deviation, loss = figure.subplots(1, 3)
-        draw_panel(bias, results["moments"], "bias")
-        draw_panel(deviation, results["moments"], "deviation")
-        draw_panel(loss, best_trials(results["training"]), "loss")
-        draw_noise(bias, results["moments"])
+        draw_panel(bias, moments, "bias")
+        draw_panel(deviation, moments, "deviation")
+        draw_panel(loss, best, "loss")
+        draw_noise(bias, moments)
         bias.set_title("Bias, % of the gradient")
         deviation.set_title("Standard deviation, % of the gradient")
         loss.set_title("Squared error after training")
@@ -148,27 +158,27 @@ def draw_noise(axes: Axes, rows: list[Row]) -> None:
     )
 
 
-def write_table(results: Row, path: Path) -> None:
+def write_table(results: Row, moments: list[Row], best: list[Row], path: Path) -> None:
     """Set-up and numbers, as markdown."""
-    settings = results["settings"]
-    losses = {(row["router"], row["factor"]): row for row in best_trials(results["training"])}
+    setup = results["settings"]["setup"]
+    losses = {(row["router"], row["factor"]): row for row in best}
     lines = [
         "# Estimators under a capacity: the table",
         "",
         f"`{results['command']}`, {results['date']}, {results['seconds']} s on "
         f"{results['machine']}.",
         "",
-        f"{settings['num_experts']} linear experts, {settings['batch_size']} examples a batch, "
-        f"{settings['samples']:,} samples a cell, against the gradient by enumeration of all "
-        f"experts. Training: SGD, {settings['steps']:,} steps, {settings['seeds']} seeds, the "
-        f"better of learning rates {' and '.join(f'{r:g}' for r in settings['learning_rates'])}; "
+        f"{setup['num_experts']} linear experts, {setup['batch_size']} examples a batch, "
+        f"{setup['samples']:,} samples a cell, against the gradient by enumeration of all "
+        f"experts. Training: SGD, {setup['steps']:,} steps, {setup['seeds']} seeds, the "
+        f"better of learning rates {' and '.join(f'{r:g}' for r in setup['learning_rates'])}; "
         "the error is that of the likeliest expert, without a capacity.",
         "",
         "| n c / B | c | router | bias % | standard deviation % | examples computed % "
         "| error after training |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in results["moments"]:
+    for row in moments:
         loss = losses[row["router"], row["factor"]]
         lines.append(
             f"| {row['factor']:g} | {row['capacity']} | {LABELS[row['router']]} | "

@@ -1,0 +1,126 @@
+"""The command of an experiment: sizes, progress, files."""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from rich.progress import MofNCompleteColumn, Progress
+
+from benchmarks.harness.machine import command, machine
+from benchmarks.harness.trials import Trials
+from pipeline.strict_yaml import read_yaml
+from transforms.section import Section, load_section
+
+
+class Settings(Section):
+    """Base of an experiment's settings.
+
+    Attributes:
+        setup: what every trial depends on: data, model, length of training.
+    """
+
+    setup: Section
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+_PRESETS = Path(__file__).parents[1] / "experiments" / "presets"
+
+
+def load_sizes(name: str, settings: type[SettingsT]) -> dict[str, SettingsT]:
+    """The sizes of an experiment: `paper`, `table` (what is committed) and `quick`.
+
+    Args:
+        name: of the experiment and its preset; what stands under `all` holds for every size
+            that does not say otherwise.
+        settings: the class of a size.
+    """
+    file = _PRESETS / f"{name}.yaml"
+    document = read_yaml(file.read_text())
+    common = document.pop("all", {})
+    return {
+        size: load_section(settings, _merge(common, values), str(file))
+        for size, values in document.items()
+    }
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[SettingsT]):
+    """What `main` needs of an experiment.
+
+    Attributes:
+        name: of the file, the folder in docs/experiments and the preset.
+        title: what it shows, one line.
+        sizes: name -> settings; `table` is what runs by default.
+        count_trials: how many trials a size has.
+        run: trains; returns what the report needs beyond the trials.
+        report: writes table.md and figure.png into a folder, from results.json's content.
+    """
+
+    name: str
+    title: str
+    sizes: Mapping[str, SettingsT]
+    count_trials: Callable[[SettingsT], int]
+    run: Callable[[SettingsT, Trials], dict[str, Any]]
+    report: Callable[[dict[str, Any], Path], None]
+
+
+def main(experiment: Experiment[SettingsT], argv: list[str] | None = None) -> None:
+    """Runs an experiment and writes results.json, table.md and figure.png.
+
+    A killed run goes on with the trials that it was at. Trials belong to the set-up of a
+    size, so a wider search keeps those that it already has.
+    """
+    arguments = _parse(experiment, argv)
+    size = "quick" if arguments.quick else arguments.size
+    settings = experiment.sizes[size]
+    # A quick look must not take the place of the committed figures.
+    home = Path("docs" if size == "table" else "build", "experiments", experiment.name)
+    out = arguments.out or (home if size == "table" else home / size / "report")
+    file = Path("build", "experiments", experiment.name, f"{_digest(settings.setup)}.jsonl")
+    if arguments.restart:
+        file.unlink(missing_ok=True)
+    trials = Trials(file)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
+        trials.show(progress, experiment.name, experiment.count_trials(settings))
+        findings = experiment.run(settings, trials)
+    results = {
+        "title": experiment.title,
+        "date": date.today().isoformat(),
+        "command": command("experiment", experiment.name),
+        "machine": machine("tensorflow", "numpy"),
+        "seconds": round(trials.seconds),
+        "settings": settings.model_dump(mode="json"),
+        **findings,
+        "trials": trials.all(),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(results) + "\n")
+    experiment.report(results, out)
+    print((out / "table.md").read_text())
+
+
+def _merge(common: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of both, one level deep."""
+    return {name: {**common.get(name, {}), **values.get(name, {})} for name in {**common, **values}}
+
+
+def _digest(setup: Section) -> str:
+    return hashlib.sha256(setup.model_dump_json().encode()).hexdigest()[:12]
+
+
+def _parse(experiment: Experiment[SettingsT], argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=experiment.title)
+    parser.add_argument("--quick", action="store_true", help="the same as --size quick")
+    parser.add_argument("--size", choices=sorted(experiment.sizes), default="table")
+    parser.add_argument("--restart", action="store_true", help="forget the trials of a killed run")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder to write to; by default one in docs/experiments, in build/ for other sizes",
+    )
+    return parser.parse_args(argv)

@@ -1,0 +1,75 @@
+"""Many runs of a model with a static gate as one model: seeds and learning rates side by side.
+
+Tasks of a static gate do not know of each other, so the gate of R runs of T tasks is one gate
+of R T tasks, and experts of R runs are one tensor with R in front. The sum of the runs'
+objectives has the gradients of each, and optimizers work by element.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer.gates.registry import make_gate, parse_gate
+
+# A softmax never reaches 0, so what is this little counts as not used.
+_USED = 1e-3
+
+
+class StaticRuns(tf.Module):
+    """The gates of R runs.
+
+    Args:
+        gate: section of the YAML.
+        num_tasks: T, of one run.
+        num_experts: n.
+        rates: learning rate of each run, [R].
+    """
+
+    def __init__(
+        self, gate: dict[str, object], num_tasks: int, num_experts: int, rates: Sequence[float]
+    ) -> None:
+        super().__init__("runs")
+        self.num_runs, self.num_tasks, self.num_experts = len(rates), num_tasks, num_experts
+        self.rates = tf.constant(rates, tf.float32)
+        self.gate = make_gate(self.num_runs * num_tasks, num_experts, parse_gate(gate))
+        self.gate(tf.zeros([1, 1]))
+        # A run's training steps before all its selectors were binary.
+        self.open_steps = tf.Variable(tf.zeros([self.num_runs]), trainable=False)
+
+    def weights(self, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """[R, T, n], and the sum of all runs' penalties."""
+        weights, penalties = self.gate(tf.zeros([1, 1]), training=training)
+        total = tf.add_n([tf.zeros([]), *penalties.values()])
+        return tf.reshape(weights, (self.num_runs, self.num_tasks, self.num_experts)), total
+
+    def converged(self) -> tf.Tensor:
+        """[R] bool."""
+        return tf.reduce_all(tf.reshape(self.gate.converged(), (self.num_runs, -1)), axis=-1)
+
+    def selected(self) -> npt.NDArray[np.bool_]:
+        """[R, T, n]: the experts that each task uses."""
+        used: npt.NDArray[np.bool_] = self.weights(training=False)[0].numpy() > _USED
+        return used
+
+    def apply(
+        self,
+        optimizer: tf.keras.optimizers.Optimizer,
+        gradients: Sequence[tf.Tensor],
+        variables: Sequence[tf.Variable],
+    ) -> None:
+        """One step; the optimizer's learning rate is 1 and each run's change times its own.
+
+        Args:
+            optimizer: whose step is linear in the learning rate.
+            gradients: of the sum of the runs' objectives.
+            variables: whose first dimension is a multiple of R.
+        """
+        before = [tf.identity(variable) for variable in variables]
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        for old, variable in zip(before, variables, strict=True):
+            rates = tf.repeat(self.rates, variable.shape[0] // self.num_runs)
+            rates = tf.reshape(rates, [-1] + [1] * (variable.shape.rank - 1))
+            variable.assign(old + rates * (variable - old))
+        self.open_steps.assign_add(tf.cast(~self.converged(), tf.float32))

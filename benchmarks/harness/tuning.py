@@ -1,0 +1,150 @@
+"""Every gate tuned with the same number of trials, then repeated with fresh seeds."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from benchmarks.harness.trials import Result, Trial, Trials
+from trainer.gates.registry import parse_gate
+from transforms.section import Section
+
+# Of the repetitions; those of tuning start at 0.
+_FIRST_SEED = 1000
+
+
+class GateSearch(Section):
+    """A gate and which of its options are tried.
+
+    Attributes:
+        gate: the section `gate` of a ranker's YAML.
+        grid: option -> values; every combination is tried.
+    """
+
+    gate: dict[str, Any]
+    grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_a_gate(self) -> "GateSearch":
+        for gate in self.gates():
+            parse_gate(gate)
+        return self
+
+    def gates(self) -> list[dict[str, Any]]:
+        """The gate with every combination of the grid."""
+        return [
+            self.gate | dict(zip(self.grid, values, strict=True))
+            for values in itertools.product(*self.grid.values())
+        ]
+
+
+class Search(Section):
+    """How gates are tuned and compared.
+
+    Attributes:
+        learning_rates: tried for every gate.
+        trials_per_rate: of every gate: combinations of its grid times seeds.
+        repetitions: with fresh seeds, of the best candidate of each gate.
+        runs_at_once: trials that are trained together.
+        gates: name -> gate.
+    """
+
+    learning_rates: tuple[float, ...] = Field(min_length=1)
+    trials_per_rate: int = Field(ge=1)
+    repetitions: int = Field(ge=2)
+    runs_at_once: int = Field(ge=1)
+    gates: dict[str, GateSearch]
+
+    @model_validator(mode="after")
+    def _trials_are_equal(self) -> "Search":
+        for name, search in self.gates.items():
+            if self.trials_per_rate % len(search.gates()):
+                raise ValueError(
+                    "`trials_per_rate` must be a multiple of a gate's combinations. Received: "
+                    f"trials_per_rate={self.trials_per_rate}, {name}: {len(search.gates())}"
+                )
+        return self
+
+    def count(self) -> int:
+        """Trials of one case."""
+        tuning = len(self.learning_rates) * self.trials_per_rate
+        return len(self.gates) * (tuning + self.repetitions)
+
+
+Train = Callable[[Sequence[Trial]], Iterable[Result]]
+
+
+def compare_gates(
+    case: Mapping[str, Any], search: Search, trials: Trials, train: Train
+) -> dict[str, dict[str, Any]]:
+    """Tunes and repeats every gate.
+
+    A candidate is a gate and a learning rate; the least mean `validation_loss` over its
+    seeds wins. A trial whose `validation_loss` is None (it did not converge) is discarded.
+
+    Args:
+        case: what all these trials have in common, such as the number of tasks.
+        search: the gates and what is tried.
+        trials: on disk.
+        train: trains trials that differ in `learning_rate` and `seed` only, and yields
+            results that have a `validation_loss`.
+
+    Returns:
+        gate's name -> `chosen` (the trial without seed, or None if all were discarded),
+        `discarded` (share of the tuning trials), `results` of the repetitions.
+    """
+    found = {}
+    for name, gate_search in search.gates.items():
+        seeds = range(search.trials_per_rate // len(gate_search.gates()))
+        candidates = [
+            candidate
+            for gate in gate_search.gates()
+            for candidate in _tune({**case, "gate": gate}, seeds, search, trials, train)
+        ]
+        losses = [loss for _, losses in candidates for loss in losses]
+        best = min(candidates, key=_mean_loss)
+        chosen = best[0] if _mean_loss(best) < math.inf else None
+        found[name] = {
+            "chosen": chosen,
+            "discarded": losses.count(None) / len(losses),
+            "results": _repeat(chosen, search, trials, train) if chosen else [],
+        }
+    return found
+
+
+Candidate = tuple[Trial, list[float | None]]
+
+
+def _tune(
+    base: Trial, seeds: range, search: Search, trials: Trials, train: Train
+) -> list[Candidate]:
+    """Each learning rate's trial without seed, and its validation losses."""
+    planned = [
+        {**base, "learning_rate": rate, "seed": seed}
+        for rate in search.learning_rates
+        for seed in seeds
+    ]
+    losses = [result["validation_loss"] for result in _run(planned, search, trials, train)]
+    return [
+        ({**base, "learning_rate": rate}, losses[i * len(seeds) : (i + 1) * len(seeds)])
+        for i, rate in enumerate(search.learning_rates)
+    ]
+
+
+def _repeat(chosen: Trial, search: Search, trials: Trials, train: Train) -> list[Result]:
+    planned = [{**chosen, "seed": _FIRST_SEED + i} for i in range(search.repetitions)]
+    return _run(planned, search, trials, train)
+
+
+def _run(planned: list[Trial], search: Search, trials: Trials, train: Train) -> list[Result]:
+    results = []
+    for start in range(0, len(planned), search.runs_at_once):
+        results += trials.run(planned[start : start + search.runs_at_once], train)
+    return results
+
+
+def _mean_loss(candidate: Candidate) -> float:
+    kept = [loss for loss in candidate[1] if loss is not None]
+    return sum(kept) / len(kept) if kept else math.inf
