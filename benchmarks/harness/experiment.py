@@ -104,9 +104,12 @@ def main(experiment: Experiment[SettingsT], argv: list[str] | None = None) -> No
     print((out / "table.md").read_text())
 
 
-def _merge(common: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections of both, one level deep."""
-    return {name: {**common.get(name, {}), **values.get(name, {})} for name in {**common, **values}}
+def _merge(common: Any, values: Any) -> Any:
+    """`values`, and of `common` what they do not say; section by section."""
+    if not (isinstance(common, dict) and isinstance(values, dict)):
+        return values
+    shared = {name: _merge(common[name], values[name]) for name in common.keys() & values.keys()}
+    return {**common, **values, **shared}
 
 
 def _digest(setup: Section) -> str:

@@ -73,3 +73,13 @@ class StaticRuns(tf.Module):
             rates = tf.reshape(rates, [-1] + [1] * (variable.shape.rank - 1))
             variable.assign(old + rates * (variable - old))
         self.open_steps.assign_add(tf.cast(~self.converged(), tf.float32))
+
+
+def fit_schedule(gate: dict[str, object], steps: int) -> dict[str, object]:
+    """A gate that anneals by a number of steps does so over the whole training.
+
+    Example:
+        >>> fit_schedule({"kind": "dselect_k_annealed"}, 100)["steps"]
+        100
+    """
+    return gate | {"steps": steps} if gate["kind"] == "dselect_k_annealed" else gate

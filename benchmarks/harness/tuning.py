@@ -21,10 +21,13 @@ class GateSearch(Section):
     Attributes:
         gate: the section `gate` of a ranker's YAML.
         grid: option -> values; every combination is tried.
+        must_converge: only what a run was once its gate was binary counts, and runs that
+            never were are discarded.
     """
 
     gate: dict[str, Any]
     grid: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+    must_converge: bool = False
 
     @model_validator(mode="after")
     def _is_a_gate(self) -> "GateSearch":
@@ -82,26 +85,29 @@ def compare_gates(
     """Tunes and repeats every gate.
 
     A candidate is a gate and a learning rate; the least mean `validation_loss` over its
-    seeds wins. A trial whose `validation_loss` is None (it did not converge) is discarded.
+    seeds wins.
 
     Args:
         case: what all these trials have in common, such as the number of tasks.
         search: the gates and what is tried.
         trials: on disk.
-        train: trains trials that differ in `learning_rate` and `seed` only, and yields
-            results that have a `validation_loss`.
+        train: trains trials that differ in `learning_rate` and `seed` only. A result has
+            `any` and `converged`, each with a `validation_loss`; `converged` is None if
+            the gate never was binary.
 
     Returns:
         gate's name -> `chosen` (the trial without seed, or None if all were discarded),
-        `discarded` (share of the tuning trials), `results` of the repetitions.
+        `discarded` (share of the tuning trials), `results` of the repetitions that were
+        not discarded.
     """
     found = {}
     for name, gate_search in search.gates.items():
         seeds = range(search.trials_per_rate // len(gate_search.gates()))
+        rule = "converged" if gate_search.must_converge else "any"
         candidates = [
             candidate
             for gate in gate_search.gates()
-            for candidate in _tune({**case, "gate": gate}, seeds, search, trials, train)
+            for candidate in _tune({**case, "gate": gate}, seeds, search, trials, train, rule)
         ]
         losses = [loss for _, losses in candidates for loss in losses]
         best = min(candidates, key=_mean_loss)
@@ -109,7 +115,7 @@ def compare_gates(
         found[name] = {
             "chosen": chosen,
             "discarded": losses.count(None) / len(losses),
-            "results": _repeat(chosen, search, trials, train) if chosen else [],
+            "results": _repeat(chosen, search, trials, train, rule) if chosen else [],
         }
     return found
 
@@ -118,7 +124,7 @@ Candidate = tuple[Trial, list[float | None]]
 
 
 def _tune(
-    base: Trial, seeds: range, search: Search, trials: Trials, train: Train
+    base: Trial, seeds: range, search: Search, trials: Trials, train: Train, rule: str
 ) -> list[Candidate]:
     """Each learning rate's trial without seed, and its validation losses."""
     planned = [
@@ -126,16 +132,18 @@ def _tune(
         for rate in search.learning_rates
         for seed in seeds
     ]
-    losses = [result["validation_loss"] for result in _run(planned, search, trials, train)]
+    results = [result[rule] for result in _run(planned, search, trials, train)]
+    losses = [result and result["validation_loss"] for result in results]
     return [
         ({**base, "learning_rate": rate}, losses[i * len(seeds) : (i + 1) * len(seeds)])
         for i, rate in enumerate(search.learning_rates)
     ]
 
 
-def _repeat(chosen: Trial, search: Search, trials: Trials, train: Train) -> list[Result]:
+def _repeat(chosen: Trial, search: Search, trials: Trials, train: Train, rule: str) -> list[Result]:
     planned = [{**chosen, "seed": _FIRST_SEED + i} for i in range(search.repetitions)]
-    return _run(planned, search, trials, train)
+    results = _run(planned, search, trials, train)
+    return [{**result, **result[rule]} for result in results if result[rule]]
 
 
 def _run(planned: list[Trial], search: Search, trials: Trials, train: Train) -> list[Result]:

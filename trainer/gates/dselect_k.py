@@ -91,12 +91,13 @@ class DSelectKGate(Gate):
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes alpha [T, k] and z [T, k, m]; every z starts inside the smooth step."""
         tasks, k, beta = self.num_tasks, self.options.experts_per_task, self.options.beta
+        reach = self.options.initial_scale * beta
         uniform = tf.keras.initializers.RandomUniform
         self.alpha = TaskLogits((tasks, k), self.per_example, uniform(-0.05, 0.05), name="alpha")
         self.z = TaskLogits(
             (tasks, k, self.num_bits),
             self.per_example,
-            uniform(-beta / 100, beta / 100),
+            uniform(-reach, reach),
             name="z",
         )
         options = self.options

@@ -101,6 +101,9 @@ class DSelectKOptions(GateSection):
         beta: width of the smooth-step function, > 0.
         beta_steps: training steps over which beta falls log-uniformly to 1e-16, after which
             every example has at most k experts; None keeps beta.
+        initial_scale: z starts uniform in [-1, 1] times `initial_scale` times beta. With a
+            small one the selectors of a task start alike, with a large one each near
+            experts of its own.
         entropy_weight: lambda, drives every selector to one expert.
         entropy_growth: what a step that meets the serving budget, or has none, adds to lambda.
         unused_codes: what becomes of the codes without an expert, where the number of
@@ -119,6 +122,7 @@ class DSelectKOptions(GateSection):
     experts_per_task: PerTask = 2
     beta: float = Field(1.0, gt=0.0, le=1e6)
     beta_steps: Steps | None = None
+    initial_scale: float = Field(0.01, gt=0.0, lt=0.5)
     entropy_weight: Weight = 0.01
     entropy_growth: Weight = 0.0
     unused_codes: Literal["penalty", "random"] = "penalty"

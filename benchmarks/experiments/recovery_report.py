@@ -1,0 +1,95 @@
+"""The table and the figure of the experiment `recovery`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from benchmarks.harness.figures import (
+    GATE_LABELS,
+    describe_choice,
+    describe_run,
+    new_figure,
+    save_figure,
+    styled,
+)
+from benchmarks.harness.measures import show
+
+_TRUE, _OTHER = "#D55E00", "#BBBBBB"
+
+
+def write_report(results: Mapping[str, Any], out: Path) -> None:
+    """table.md and figure.png."""
+    (out / "table.md").write_text(make_table(results))
+    gates = {
+        name: found
+        for name, found in results["gates"].items()
+        if any(result["path"] for result in found["results"])
+    }
+    with styled():
+        figure = new_figure(3.4 * len(gates), 3.2)
+        panels = np.atleast_1d(figure.subplots(1, len(gates), sharey=True))
+        for axes, (name, found) in zip(panels, gates.items(), strict=True):
+            draw_path(axes, found["results"][0])
+            axes.set_title(GATE_LABELS[name])
+        panels[0].set_ylabel("weight of each expert")
+        save_figure(figure, out)
+
+
+def draw_path(axes: Axes, result: Mapping[str, Any]) -> None:
+    """The weights of one gate while it trains; those of the true experts stand out."""
+    path = np.asarray(result["path"])  # [points, n]
+    share = np.linspace(0, 100, len(path))
+    for expert, weights in enumerate(path.T):
+        true = expert in result["true"]
+        axes.plot(
+            share,
+            weights,
+            color=_TRUE if true else _OTHER,
+            linewidth=1.8 if true else 0.9,
+            zorder=2 + true,
+        )
+    axes.set_xlabel("% of the steps")
+    axes.set_ylim(-0.02, 1.02)
+    axes.text(0.98, 0.95, "true experts", color=_TRUE, ha="right", transform=axes.transAxes)
+    axes.text(0.98, 0.88, "others", color="#888888", ha="right", transform=axes.transAxes)
+
+
+def make_table(results: Mapping[str, Any]) -> str:
+    """One line a gate."""
+    setup, search = results["settings"]["setup"], results["settings"]["search"]
+    true = setup["num_true"]
+    lines = [
+        "# Gate recovery: the table",
+        "",
+        describe_run(results),
+        "",
+        f"{setup['num_experts']} frozen experts, {true} of which made the labels; "
+        f"{setup['train']:,} examples, {setup['epochs']} epochs of batches of "
+        f"{setup['batch_size']}, Adam. Each gate: {search['trials_per_rate']} trials a learning "
+        f"rate of {', '.join(f'{rate:g}' for rate in search['learning_rates'])}, then "
+        f"{search['repetitions']} fresh seeds of the best. Mean ± standard error over seeds.",
+        "",
+        f"| gate | found of {true} | seeds with all {true} | experts used | validation error "
+        "| open % of the steps | discarded in tuning % | chosen |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, gate in results["gates"].items():
+        lines.append(f"| {GATE_LABELS[name]} | {' | '.join(describe(gate, true))} |")
+    return "\n".join(lines) + "\n"
+
+
+def describe(gate: Mapping[str, Any], true: int) -> list[str]:
+    """The cells of a line."""
+    found = [result["found"] for result in gate["results"]]
+    return [
+        show(found, 2),
+        f"{sum(count == true for count in found)} of {len(found)}",
+        show([result["experts_used"] for result in gate["results"]], 2),
+        show([result["validation_loss"] for result in gate["results"]], 4),
+        f"{100 * np.mean([result['open_share'] for result in gate['results']]):.1f}",
+        f"{100 * gate['discarded']:.0f}",
+        describe_choice(gate["chosen"]),
+    ]

@@ -1,0 +1,88 @@
+"""How all figures look: one colour a gate, told apart by everybody (Okabe and Ito's)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+GATE_LABELS = {
+    "dselect_k": "DSelect-k",
+    "dselect_k_open": "DSelect-k, converged or not",
+    "top_k": "Top-k",
+    "noisy_top_k": "noisy Top-k",
+    "softmax": "softmax",
+    "gumbel_softmax": "Gumbel-softmax",
+    "dselect_k_annealed": "ablation (annealed)",
+    "dselect_k_entropy": "ablation (entropy)",
+    "shared_bottom": "shared bottom",
+}
+GATE_COLOURS = {
+    "dselect_k": "#D55E00",
+    "dselect_k_open": "#F0A27A",
+    "top_k": "#0072B2",
+    "noisy_top_k": "#56B4E9",
+    "softmax": "#009E73",
+    "gumbel_softmax": "#CC79A7",
+    "dselect_k_annealed": "#E69F00",
+    "dselect_k_entropy": "#7F7F7F",
+    "shared_bottom": "#000000",
+}
+STYLE: Mapping[str, Any] = {
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "lines.markersize": 5.0,
+    "legend.frameon": False,
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure in inches; draw in it under `mpl.rc_context(STYLE)`."""
+    return Figure(figsize=(width, height), dpi=160, layout="constrained")
+
+
+def save_figure(figure: Figure, out: Path) -> None:
+    """Writes figure.png without what changes from run to run."""
+    figure.savefig(out / "figure.png", metadata={"Software": ""})
+
+
+def styled() -> Any:
+    """The context in which all figures are drawn.
+
+    Example:
+        >>> with styled():
+        ...     axes = new_figure(4, 3).subplots()
+        >>> axes.spines["top"].get_visible()
+        False
+    """
+    return mpl.rc_context(dict(STYLE))
+
+
+def describe_run(results: Mapping[str, Any]) -> str:
+    """The command, the date, how long it took and where: the first line of every table."""
+    minutes = results["seconds"] / 60
+    return (
+        f"`{results['command']}`, {results['date']}, {minutes:.0f} min of training on "
+        f"{results['machine']}."
+    )
+
+
+def describe_choice(chosen: Mapping[str, Any] | None) -> str:
+    """The tuned options and the learning rate."""
+    if chosen is None:
+        return "none converged"
+    options = {
+        name: value
+        for name, value in chosen["gate"].items()
+        if name not in ("kind", "experts_per_task")
+    }
+    options["learning_rate"] = chosen["learning_rate"]
+    return ", ".join(f"{name} {value:g}" for name, value in options.items())
