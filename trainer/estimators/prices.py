@@ -10,6 +10,8 @@ import numpy as np
 
 from trainer.estimators.capacity import BoolArray, FloatArray, IntArray
 
+_MAX_SWEEPS = 50
+
 
 class Market(NamedTuple):
     """Some batches with the prices of their experts.
@@ -28,9 +30,9 @@ class Market(NamedTuple):
 def find_prices(scores: FloatArray, capacity: int) -> Market:
     """Sets one expert's price after the other so that it is wanted by exactly c examples.
 
-    That is coordinate descent on the dual, from prices of 0. It goes on while a sweep over
-    the experts at least halves the number of examples that are too many somewhere. It may
-    end some examples short of the optimum, as the dual has edges.
+    That is coordinate descent on the dual, from prices of 0. A sweep over the experts moves
+    most examples to where they can stay; the dual has edges, so a few may be left over, which
+    take less time to settle one by one than further sweeps.
 
     Args:
         scores: [S, n, B].
@@ -41,18 +43,19 @@ def find_prices(scores: FloatArray, capacity: int) -> Market:
         >>> market.prices.tolist(), market.choices.tolist(), market.cleared.tolist()
         ([[3.0, 0.0]], [[1, 0]], [True])
     """
-    num_experts, batch_size = scores.shape[-2:]
+    num_experts = scores.shape[-2]
     prices = np.zeros(scores.shape[:-1])  # [S, n]
     choices = np.argmax(scores, axis=-2)
     misplaced = count_misplaced(choices, prices, capacity)
     moving = np.flatnonzero(misplaced)
-    # Where every slot is used only differences of prices count, and they may be negative.
-    lowest = 0.0 if num_experts * capacity > batch_size else -np.inf
-    while moving.size:
-        prices[moving], choices[moving] = _sweep(scores[moving], prices[moving], capacity, lowest)
-        before = misplaced[moving]
-        misplaced[moving] = count_misplaced(choices[moving], prices[moving], capacity)
-        moving = moving[(misplaced[moving] > 0) & (misplaced[moving] < before)]
+    for _ in range(_MAX_SWEEPS):
+        if not moving.size:
+            break
+        prices[moving] = _sweep(scores[moving], prices[moving], capacity)
+        choices[moving] = np.argmax(scores[moving] - prices[moving, :, np.newaxis], axis=-2)
+        before, left = misplaced[moving], count_misplaced(choices[moving], prices[moving], capacity)
+        misplaced[moving] = left
+        moving = moving[(left > 0) & ((left < before) | (left > num_experts))]
     return Market(prices, choices, misplaced == 0)
 
 
@@ -91,20 +94,46 @@ def count_loads(choices: IntArray, num_experts: int) -> IntArray:
     return loads.reshape(len(choices), num_experts)
 
 
-def _sweep(
-    scores: FloatArray, prices: FloatArray, capacity: int, lowest: float
-) -> tuple[FloatArray, IntArray]:
-    """Prices after each expert's turn, and the choices at them."""
+def _sweep(scores: FloatArray, prices: FloatArray, capacity: int) -> FloatArray:
+    """Prices [S, n] after each expert's turn."""
     num_experts, batch_size = scores.shape[-2:]
+    # Where every slot is used only differences of prices count, and they may be negative.
+    all_needed = num_experts * capacity == batch_size
     net = scores - prices[..., np.newaxis]  # [S, n, B]
-    last = batch_size - capacity  # the c-th largest is the last that has room
     for expert in range(num_experts):
         others = np.maximum(
             net[:, :expert].max(axis=1, initial=-np.inf),
             net[:, expert + 1 :].max(axis=1, initial=-np.inf),
         )
-        offers = scores[:, expert] - others  # the highest price at which each would come, [S, B]
-        around = np.partition(offers, (last - 1, last), axis=-1)[:, last - 1 : last + 1]
-        prices[:, expert] = np.maximum(around.mean(axis=-1), lowest)
+        # The highest price at which each example would come is its offer.
+        price = _clearing_price(scores[:, expert] - others, capacity)
+        prices[:, expert] = price if all_needed else np.maximum(price, 0.0)
         net[:, expert] = scores[:, expert] - prices[:, expert, np.newaxis]
-    return prices, np.argmax(net, axis=-2)
+    return prices if all_needed else _raise_together(scores, prices, capacity)
+
+
+def _raise_together(scores: FloatArray, prices: FloatArray, capacity: int) -> FloatArray:
+    """Prices [S, n] after the m dearest experts have had a turn as one, for each m.
+
+    Experts that all want to be dearer than one with free slots, whose price is 0, would
+    only outbid one another in small steps.
+    """
+    num_experts, batch_size = scores.shape[-2:]
+    order = np.argsort(-prices, axis=-1, kind="stable")
+    sorted_prices = np.take_along_axis(prices, order, axis=-1)
+    net = np.take_along_axis(scores, order[..., np.newaxis], axis=-2)
+    net -= sorted_prices[..., np.newaxis]
+    for size in range(1, min(num_experts, -(-batch_size // capacity))):
+        offers = net[:, :size].max(axis=1) - net[:, size:].max(axis=1)
+        lowest = sorted_prices[:, :size].min(axis=-1)
+        change = np.maximum(_clearing_price(offers, size * capacity), -lowest)  # [S]
+        sorted_prices[:, :size] += change[:, np.newaxis]
+        net[:, :size] -= change[:, np.newaxis, np.newaxis]
+    np.put_along_axis(prices, order, sorted_prices, axis=-1)
+    return prices
+
+
+def _clearing_price(offers: FloatArray, room: int) -> FloatArray:
+    """Halfway between the last of the highest offers [S, B] that has room, and the next, [S]."""
+    last = offers.shape[-1] - room
+    return np.asarray(np.partition(offers, (last - 1, last))[:, last - 1 : last + 1].mean(axis=-1))
