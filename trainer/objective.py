@@ -27,18 +27,27 @@ class TaskObjectives(tf.keras.layers.Layer):
         self.tasks = {name: _ranking_task(name, task) for name, task in tasks.items()}
         self.total = tf.keras.metrics.Mean("loss")
 
-    def call(self, logits: tf.Tensor, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """Logits [T, B] and the batch's labels and weights -> the scalar loss.
+    def call(
+        self,
+        logits: tf.Tensor,
+        batch: Mapping[str, tf.Tensor],
+        training: bool,
+        example_weights: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Logits [T, B], the batch's labels and weights, the gate's [B, T] -> the scalar loss.
 
         Metrics are updated in validation only: an AUC a step would slow training down.
         """
         size = tf.cast(tf.shape(logits)[1], logits.dtype)
         losses = []
         for i, (name, spec) in enumerate(self.specs.items()):
+            weights = batch[weight_name(name)]
+            if example_weights is not None:
+                weights *= example_weights[:, i]
             loss = self.tasks[name](
                 batch[label_name(name)][:, tf.newaxis],
                 logits[i][:, tf.newaxis],
-                sample_weight=batch[weight_name(name)][:, tf.newaxis],
+                sample_weight=weights[:, tf.newaxis],
                 compute_metrics=not training,
             )
             losses.append(spec.weight * loss / size)

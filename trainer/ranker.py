@@ -24,11 +24,13 @@ class RankerOutput(NamedTuple):
         logits: [T, B]; a classification task's log-odds, a regression task's value.
         penalties: name -> scalar of the gate.
         gate_weights: [T, n], or [B, T, n] of a per-example gate.
+        example_weights: what each loss counts, [B, T], or None if the gate does not say.
     """
 
     logits: tf.Tensor
     penalties: dict[str, tf.Tensor]
     gate_weights: tf.Tensor
+    example_weights: tf.Tensor | None
 
 
 class Ranker(tfrs.Model):
@@ -103,7 +105,7 @@ class Ranker(tfrs.Model):
             logits += self.wide(inputs)
         if self.position is not None and position is not None:
             logits += self.position(position, training=training)
-        return RankerOutput(logits, gate.penalties, gate.weights)
+        return RankerOutput(logits, gate.penalties, gate.weights, gate.example_weights)
 
     def cross(self, inputs: tf.Tensor) -> tf.Tensor:
         """DCN-v2: x_{l+1} = x_0 * (W x_l + b) + x_l."""
@@ -118,7 +120,7 @@ class Ranker(tfrs.Model):
         Divided by the number of replicas, whose gradients a strategy adds up.
         """
         output = self(inputs, training=training)
-        loss = self.objectives(output.logits, inputs, training=training)
+        loss = self.objectives(output.logits, inputs, training, output.example_weights)
         if self.gate_measures is not None and not training:
             self.gate_measures.update_state(output.gate_weights)
         if training:

@@ -21,7 +21,7 @@ from benchmarks.experiments.estimators_toy import Model, forward, gradient_terms
 from benchmarks.harness.experiment import Experiment, Settings, load_sizes, main
 from benchmarks.harness.trials import Result, Trial, Trials
 from trainer.estimators.biased import log_top_k
-from trainer.estimators.capacity import FloatArray, log_softmax
+from trainer.estimators.capacity import FloatArray, capacity_of, log_softmax
 from trainer.estimators.registry import ROUTERS, estimate
 from transforms.section import Section
 
@@ -40,7 +40,7 @@ class Setup(Section):
 
     def capacity(self, factor: float) -> int:
         """c, rounded up."""
-        return int(np.ceil(factor * self.batch_size / self.num_experts))
+        return capacity_of(self.batch_size, self.num_experts, factor)
 
 
 class EstimatorSettings(Settings):

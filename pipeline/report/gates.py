@@ -17,6 +17,7 @@ _KIND_NAMES = {
     "dselect_k_annealed": "DSelect‑k, annealed softmax",
     "dselect_k_entropy": "DSelect‑k, softmax with entropy",
     "shared_bottom": "Shared bottom",
+    "sampled": "Sampled",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer.gates.base import Gate
+from trainer.gates.base import Gate, GateOutput
 from trainer.gates.registry import make_gate, parse_gate
 
 NUM_TASKS = 3
@@ -23,6 +23,8 @@ class Case:
         converges: whether its selectors become binary.
         sums_to_one: whether its rows do before convergence, also where n is no power of two.
         is_random: whether training draws noise.
+        estimates: whether its gradient is an estimate, which no drawn value has as its own.
+        on_host: whether training runs NumPy, which XLA cannot compile.
         training_only: whether it differs from another case in training only.
     """
 
@@ -32,6 +34,8 @@ class Case:
     converges: bool = False
     sums_to_one: bool = True
     is_random: bool = False
+    estimates: bool = False
+    on_host: bool = False
     training_only: bool = False
 
     def make(self, n: int = 8, k: int = 2, tasks: int = NUM_TASKS, **options: Any) -> Gate:
@@ -50,6 +54,19 @@ def balanced(kind: str) -> Case:
     )
 
 
+def sampled(**options: Any) -> Case:
+    """A sampled gate, which at serving does not show its router."""
+    skips, is_random = "router" not in options, options.get("router") != "top_k_dropped"
+    return Case(
+        "sampled",
+        options,
+        is_random=is_random,
+        estimates=is_random,
+        on_host=not skips,
+        training_only=not skips,
+    )
+
+
 PER_EXAMPLE = {"per_example": True}
 FAMILY = {
     "softmax": Case("softmax"),
@@ -62,6 +79,10 @@ FAMILY = {
     "top-k-relative": balanced("relative"),
     "top-k-mean": balanced("mean"),
     "noisy-top-k": Case("noisy_top_k", has_k=True, is_random=True),
+    "sampled-skip": sampled(balance={"kind": "kl"}),
+    "sampled-balanced": sampled(router="balanced", capacity_factor=1.0),
+    "sampled-greedy": sampled(router="greedy"),
+    "sampled-top-k-dropped": sampled(router="top_k_dropped", experts_per_task=2),
     "gumbel": Case("gumbel_softmax", sums_to_one=False, is_random=True),
     "dselect-k": Case("dselect_k", has_k=True, converges=True, sums_to_one=False),
     "dselect-k-random-codes": Case(
@@ -117,10 +138,15 @@ def harden(gate: Gate, seed: int = 0) -> Gate:
     return gate
 
 
+def weighted_sum(output: GateOutput, cotangent: tf.Tensor) -> tf.Tensor:
+    """A scalar in which every weight counts, and what each example counts."""
+    losses = output.weights * tf.cast(cotangent, output.weights.dtype)
+    if output.example_weights is not None:
+        losses *= output.example_weights[..., tf.newaxis]
+    return tf.reduce_sum(losses)
+
+
 def objective(gate: Gate, inputs: tf.Tensor, cotangent: np.ndarray) -> tf.Tensor:
     """A scalar of a training step in which every weight and penalty counts."""
     output = gate(inputs, training=True)
-    penalties = list(output.penalties.values())
-    return tf.add_n(
-        [tf.reduce_sum(output.weights * tf.cast(cotangent, output.weights.dtype)), *penalties]
-    )
+    return tf.add_n([weighted_sum(output, cotangent), *output.penalties.values()])

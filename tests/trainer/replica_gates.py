@@ -8,7 +8,7 @@ import numpy as np
 import trainer  # noqa: F401  (selects Keras 2)
 
 import tensorflow as tf  # isort: skip
-from gate_family import FAMILY, Case, spread
+from gate_family import FAMILY, Case, spread, weighted_sum
 
 ROWS = np.random.default_rng(5).normal(size=(8, 4)).astype(np.float32)
 
@@ -23,7 +23,7 @@ def train(case: Case, strategy: tf.distribute.Strategy) -> tuple[list, list]:
     def step(rows: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             output = gate(rows, training=True)
-            per_row = tf.reduce_sum(output.weights * cotangent) / (8 if gate.per_example else 1)
+            per_row = weighted_sum(output, cotangent) / (8 if gate.per_example else 1)
             loss = per_row * (replicas if gate.per_example else 1)
             loss = tf.add_n([loss, *output.penalties.values()]) / replicas
         return tape.gradient(loss, gate.trainable_variables)
@@ -47,6 +47,10 @@ def main() -> None:
     one = tf.distribute.get_strategy()
     two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     for name, case in FAMILY.items():
+        if case.kind == "sampled":
+            # Each replica routes its own examples, so two are not one; but they train.
+            assert all(np.isfinite(values).all() for values in train(case, two)[1]), name
+            continue
         if case.is_random:
             continue
         for left, right in zip(train(case, one), train(case, two), strict=True):

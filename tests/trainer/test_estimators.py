@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
-from trainer.estimators.assignment import assign, value_of_others
+from trainer.estimators.assignment import assign, value_changes
 from trainer.estimators.biased import plain_skip, top_k_dropped
 from trainer.estimators.capacity import log_softmax
+from trainer.estimators.chains import settle
+from trainer.estimators.prices import count_misplaced, find_prices
 from trainer.estimators.registry import BIASED, ROUTERS, UNBIASED, estimate
 from trainer.estimators.unbiased import skip_weights
 from transforms.errors import ConfigError
@@ -36,6 +39,18 @@ def best_by_brute_force(scores, capacities):
         if (loads <= capacities).all():
             best = max(best, (scores[range(batch), choices].sum(), choices))
     return best
+
+
+def value_of_others(scores, choices, capacity):
+    """V_{-i}(j), [B, n]."""
+    chosen = np.take_along_axis(scores, choices[:, np.newaxis], axis=1)  # [B, 1]
+    return chosen.sum() - chosen + value_changes(scores, choices, capacity)
+
+
+def best_by_scipy(scores, capacities):
+    """The total of the best assignment: linear over the slots."""
+    by_slot = np.repeat(scores, capacities, axis=1)
+    return by_slot[linear_sum_assignment(by_slot, maximize=True)].sum()
 
 
 def small_problem(seed=0, batch=4, experts=2):
@@ -128,6 +143,70 @@ def test_the_value_of_the_others_is_that_of_solving_again_without_one(batch):
         others = np.delete(scores, example, axis=0)
         expected = best_by_brute_force(others, capacities)[0]
         assert values[example, expert] == pytest.approx(expected, abs=1e-9)
+
+
+@st.composite
+def routed_batches(draw):
+    """(scores [B, n], c) as `balanced` meets them: Gumbel noise, and log p from even to absurd."""
+    experts, batch = draw(st.integers(1, 9)), draw(st.integers(1, 120))
+    capacity = -(-batch // experts) + draw(st.sampled_from([0, 0, 1, 5]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scale, skew = draw(st.sampled_from([0.0, 1.0, 30.0, 1e6])), draw(st.sampled_from([0, 3, 100]))
+    logits = rng.normal(size=(batch, experts)) * scale + skew * np.linspace(0, 1, experts)
+    scores = log_softmax(logits) + rng.gumbel(size=logits.shape)
+    # Ties, where prices cannot tell the examples apart.
+    return np.round(scores) if draw(st.booleans()) else scores, capacity
+
+
+@given(routed_batches())
+@settings(max_examples=150, deadline=None)
+def test_the_assignment_has_the_total_of_a_linear_assignment_over_the_slots(batch):
+    scores, capacity = batch
+    choices = assign(scores, capacity)
+    assert np.bincount(choices, minlength=scores.shape[1]).max() <= capacity
+    expected = best_by_scipy(scores, np.full(scores.shape[1], capacity))
+    np.testing.assert_allclose(scores[range(len(scores)), choices].sum(), expected, rtol=1e-9)
+
+
+@given(routed_batches(), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_the_value_of_the_others_is_that_of_a_linear_assignment_without_one(batch, pick):
+    scores, capacity = batch
+    example, expert = np.unravel_index(pick % scores.size, scores.shape)
+    capacities = np.full(scores.shape[1], capacity)
+    capacities[expert] -= 1
+    expected = best_by_scipy(np.delete(scores, example, axis=0), capacities)
+    values = value_of_others(scores, assign(scores, capacity), capacity)
+    np.testing.assert_allclose(values[example, expert], expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dearest", [0.0, 3.0])
+@pytest.mark.parametrize("capacity", [8, 9, 12])
+def test_chains_reach_the_best_assignment_from_any_prices(capacity, dearest):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(40, 5)) + np.linspace(0, 3, 5)
+    prices = rng.uniform(0, dearest, size=5)
+    choices = settle(scores.T, prices, np.argmax(scores - prices, axis=1), capacity)
+    assert np.bincount(choices).max() <= capacity
+    expected = best_by_scipy(scores, np.full(5, capacity))
+    assert scores[range(40), choices].sum() == pytest.approx(expected)
+
+
+def test_a_free_slot_that_has_a_price_is_misplaced_unless_all_slots_are_needed():
+    dear = np.array([[0.0, 1.0]])
+    assert count_misplaced(np.array([[0, 0, 1]]), dear, 2).tolist() == [1]
+    assert count_misplaced(np.array([[0, 0, 1, 1]]), dear, 2).tolist() == [0]
+
+
+@pytest.mark.parametrize("skew", [3.0, 200.0])
+@pytest.mark.parametrize("capacity", [256, 320])
+def test_prices_leave_few_examples_to_chains_even_where_all_want_the_same_expert(capacity, skew):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 2048, 8)) + np.linspace(0, skew, 8)
+    scores = np.swapaxes(log_softmax(logits) + rng.gumbel(size=logits.shape), 1, 2)
+    assert count_misplaced(np.argmax(scores, axis=1), np.zeros((2, 8)), capacity).min() > 400
+    market = find_prices(scores, capacity)
+    assert count_misplaced(market.choices, market.prices, capacity).max() <= 8
 
 
 def test_the_value_of_the_others_is_right_where_chains_are_long():

@@ -93,7 +93,7 @@ def test_the_selected_set_is_where_the_weights_are(case):
         np.testing.assert_array_equal(selected, gate(INPUTS).weights.numpy() > 0)
 
 
-@every_gate
+@cases(estimates=False)
 def test_the_gradient_equals_finite_differences(case, policy):
     policy("float64")
     gate = spread(case.make())
@@ -235,7 +235,7 @@ def test_a_saved_model_serves_the_same_weights(case, tmp_path):
     np.testing.assert_allclose(loaded.serve(INPUTS), expected, atol=1e-6)
 
 
-@every_gate
+@cases(on_host=False)
 def test_a_compiled_step_equals_the_eager_one(case):
     gate = spread(case.make())
     cotangent = COTANGENT[:, : gate.num_experts]
@@ -284,6 +284,21 @@ def test_two_replicas_train_as_one():
         ({"kind": "gumbel_softmax", "temperature": 0}, r"greater than 0\. Received: 0"),
         ({"kind": "gumbel_softmax", "per_example": True}, r"per_example: .*Received: True"),
         ({"kind": "noisy_top_k", "per_example": False}, r"per_example: .*Received: False"),
+        ({"kind": "sampled", "capacity_factor": 0}, r"capacity_factor: .*equal to 1\. Received: 0"),
+        ({"kind": "sampled", "capacity_factor": -0.5}, r"equal to 1\. Received: -0.5"),
+        ({"kind": "sampled", "router": "fair"}, r"'skip'.* or 'top_k_dropped'\. Received: 'fair'"),
+        (
+            {"kind": "sampled", "experts_per_task": 2},
+            "1 with any other. Received: experts_per_task=2, router=skip",
+        ),
+        (
+            {"kind": "sampled", "router": "top_k_dropped"},
+            "at least 2 with `router: top_k_dropped`.*Received: experts_per_task=1",
+        ),
+        (
+            {"kind": "sampled", "balance": {"kind": "relative"}},
+            "must be `importance` or `kl`.*Received: kind=relative",
+        ),
         ({"kind": "top_k", "balance": {"kind": "kl"}}, "per-example gate. Received: per_exam"),
         (
             {"kind": "top_k", "per_example": True, "balance": {"kind": "fair"}},

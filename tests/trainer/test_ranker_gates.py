@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.config import Model, Training
+from trainer.dataset import read_batches
 from trainer.export.save import MANIFEST_FILE, make_manifest, save_ranker
 from trainer.gates.registry import parse_gate
 from trainer.run_fn import train
@@ -58,6 +59,26 @@ def test_a_balanced_per_example_gate_says_how_many_experts_live(trained, tmp_pat
     steps = float(ranker.gate.balance.steps)
     assert steps == record["total_steps"]
     assert record["gate_weights"] == {task: [] for task in ranker.tasks}
+
+
+@pytest.mark.parametrize("router", ["skip", "balanced"])
+def test_a_sampled_gate_learns_through_the_objective_and_serves_one_expert(
+    router, trained, tmp_path
+):
+    ranker, record = train_with(trained, tmp_path / "run", kind="sampled", router=router)
+    assert np.isfinite(record["epochs"][-1]["val_loss"])
+    # It starts at 0.001, and only the objective's gradient moves it.
+    assert np.abs(ranker.gate.logits.kernel).max() > 0.005
+    save_ranker(ranker, trained.transform, tmp_path / "model", pruned=True)
+    model = (tmp_path / "model" / "saved_model.pb").read_bytes()
+    assert b"PyFunc" not in model, "the router stays at home"
+    served = serve(tmp_path / "model", trained.examples[2500:])
+    (batch,) = read_batches(trained.files["eval"], trained.transform, batch_size=500)
+    output = ranker(batch)
+    assert set(np.unique(output.gate_weights)) == {0, 1}
+    for name, logits in zip(ranker.tasks, output.logits, strict=True):
+        expected = logits if name == "watch" else tf.sigmoid(logits)
+        np.testing.assert_allclose(np.sort(served[name]), np.sort(expected), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["gumbel_softmax", "dselect_k_annealed", "noisy_top_k"])

@@ -5,16 +5,18 @@ its neighbours can be answered on a graph of n nodes, however many examples ther
 """
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from trainer.estimators.capacity import FloatArray, IntArray, check_capacity, one_hot
+from trainer.estimators.chains import settle
+from trainer.estimators.prices import find_prices
 
 
 def assign(scores: FloatArray, capacity: int) -> IntArray:
     """argmax over assignments with at most c examples an expert of sum_i scores[i, z_i].
 
-    Exact. Where n c = B every expert gets exactly c. A batch whose own best experts have
-    room for it needs no search; any other is a linear assignment over the n c slots.
+    Exact. Where n c = B every expert gets exactly c. Prices bring all but a few examples to
+    where they can stay, chains of moves bring the rest: O(B n) for a few sweeps and chains,
+    where a linear assignment over the n c slots takes O(B^3).
 
     Args:
         scores: [..., B, n].
@@ -32,14 +34,15 @@ def assign(scores: FloatArray, capacity: int) -> IntArray:
     """
     batch_size, num_experts = scores.shape[-2:]
     check_capacity(batch_size, num_experts, capacity)
-    slots = min(capacity, batch_size)  # more would never be used
-    flat = scores.reshape(-1, batch_size, num_experts)
-    choices = np.argmax(flat, axis=-1)  # [batches, B]
-    loads = one_hot(choices, num_experts).sum(axis=-2)  # [batches, n]
-    for batch in np.flatnonzero((loads > slots).any(axis=-1)):
-        by_slot = np.repeat(flat[batch], slots, axis=-1)  # [B, n c]
-        choices[batch] = linear_sum_assignment(by_slot, maximize=True)[1] // slots
-    return np.asarray(choices.reshape(scores.shape[:-1]))
+    by_expert = np.ascontiguousarray(  # [S, n, B]
+        np.swapaxes(scores.reshape(-1, batch_size, num_experts), -1, -2)
+    )
+    market = find_prices(by_expert, capacity)
+    for batch in np.flatnonzero(~market.cleared):
+        market.choices[batch] = settle(
+            by_expert[batch], market.prices[batch], market.choices[batch], capacity
+        )
+    return market.choices.reshape(scores.shape[:-1])
 
 
 def move_gains(scores: FloatArray, choices: IntArray, capacity: int) -> FloatArray:
@@ -63,13 +66,14 @@ def move_gains(scores: FloatArray, choices: IntArray, capacity: int) -> FloatArr
         [[0.0, -4.0], [2.0, 0.0]]
     """
     num_experts = scores.shape[-1]
-    members = one_hot(choices, num_experts)  # [..., B, n]
+    members = np.ascontiguousarray(np.swapaxes(one_hot(choices, num_experts), -1, -2))
     chosen = np.take_along_axis(scores, choices[..., np.newaxis], axis=-1)  # [..., B, 1]
+    changes = np.ascontiguousarray(np.swapaxes(scores - chosen, -1, -2))  # [..., n, B]
     gains = np.empty((*scores.shape[:-2], num_experts, num_experts))
     for expert in range(num_experts):
-        leaving = np.where(members[..., expert, np.newaxis], scores - chosen, -np.inf)
-        gains[..., expert, :] = leaving.max(axis=-2)
-    has_room = members.sum(axis=-2) < capacity  # [..., n]
+        leaving = np.where(members[..., expert, np.newaxis, :], changes, -np.inf)
+        gains[..., expert, :] = leaving.max(axis=-1)
+    has_room = members.sum(axis=-1) < capacity  # [..., n]
     gains = np.where(has_room[..., np.newaxis], np.maximum(gains, 0.0), gains)
     gains[..., np.arange(num_experts), np.arange(num_experts)] = 0.0
     for via in range(num_experts):
@@ -78,14 +82,15 @@ def move_gains(scores: FloatArray, choices: IntArray, capacity: int) -> FloatArr
     return np.asarray(gains)
 
 
-def value_of_others(scores: FloatArray, choices: IntArray, capacity: int) -> FloatArray:
-    """V_{-i}(j): the best total of all examples but i when expert j has one slot less.
+def value_changes(scores: FloatArray, choices: IntArray, capacity: int) -> FloatArray:
+    """V_{-i}(j) - V_{-i}(z_i), V_{-i}(j) the best total of all examples but i when expert j
+    has one slot less.
 
-    V_{-i}(j) = V - scores[i, z_i] + L(j, z_i), with V the total of the optimum z and L of
-    `move_gains`: O(B n^2 + n^3) for all B n of them, without solving anything again. Why:
+    It is L(j, z_i) of `move_gains`: O(B n^2 + n^3) for all B n of them, without solving
+    anything again. Why:
 
-    - Taking i out of the optimum leaves an optimum of the others with z_i one slot short;
-      a better one would make a better whole. That is j = z_i, L = 0.
+    - Taking i out of the optimum z leaves an optimum of the others with z_i one slot short;
+      a better one would make a better whole. So V_{-i}(z_i) is the total without i.
     - For j != z_i the shortage moves from z_i to j: j gives one example up and z_i takes one
       more. Two assignments differ by one chain from j to z_i and by cycles; cycles never
       gain at an optimum, so the best chain is the answer.
@@ -93,6 +98,7 @@ def value_of_others(scores: FloatArray, choices: IntArray, capacity: int) -> Flo
       best chain visits no expert twice. So one L serves every i.
 
     Free slots (n c > B) are examples that score 0 everywhere, and change nothing in this.
+    The total itself would only round the difference away.
 
     Args:
         scores: [..., B, n].
@@ -100,14 +106,12 @@ def value_of_others(scores: FloatArray, choices: IntArray, capacity: int) -> Flo
         capacity: c.
 
     Returns:
-        [..., B, n].
+        [..., B, n], 0 at z_i.
 
     Example:
         >>> scores = np.array([[2.0, 0.0], [5.0, 1.0]])
-        >>> value_of_others(scores, assign(scores, 1), 1).tolist()
-        [[1.0, 5.0], [0.0, 2.0]]
+        >>> value_changes(scores, assign(scores, 1), 1).tolist()
+        [[-4.0, 0.0], [0.0, 2.0]]
     """
-    chosen = np.take_along_axis(scores, choices[..., np.newaxis], axis=-1)  # [..., B, 1]
-    rest = chosen.sum(axis=-2, keepdims=True) - chosen  # [..., B, 1]
     into = np.swapaxes(move_gains(scores, choices, capacity), -1, -2)  # [..., to, from]
-    return np.asarray(rest + np.take_along_axis(into, choices[..., np.newaxis], axis=-2))
+    return np.take_along_axis(into, choices[..., np.newaxis], axis=-2)

@@ -1,5 +1,7 @@
 """What all routers share: the rules of a batch, sampling, and who fits into an expert."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import special
@@ -9,6 +11,16 @@ from transforms.errors import ConfigError
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+
+def capacity_of(batch_size: int, num_experts: int, factor: float) -> int:
+    """c = ceil(factor B / n), at least what holds the batch if the factor is at least 1.
+
+    Example:
+        >>> capacity_of(batch_size=10, num_experts=4, factor=1.0)
+        3
+    """
+    return math.ceil(factor * batch_size / num_experts)
 
 
 def check_capacity(batch_size: int, num_experts: int, capacity: int) -> None:

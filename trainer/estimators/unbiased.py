@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from trainer.estimators.assignment import assign, value_of_others
+from trainer.estimators.assignment import assign, value_changes
 from trainer.estimators.capacity import (
     FloatArray,
     IntArray,
@@ -94,5 +94,6 @@ def balanced(logits: npt.ArrayLike, capacity: int, rng: np.random.Generator) -> 
     log_probs = log_probabilities(logits, capacity)
     scores = perturb(log_probs, rng)
     choices = assign(scores, capacity)
-    log_q = log_softmax(log_probs + value_of_others(scores, choices, capacity))
-    return np.where(one_hot(choices, scores.shape[-1]), np.exp(log_probs - log_q), 0.0)
+    log_q = log_softmax(log_probs + value_changes(scores, choices, capacity))
+    chosen = one_hot(choices, scores.shape[-1])
+    return np.exp(np.where(chosen, log_probs - log_q, -np.inf))

@@ -25,11 +25,13 @@ class FullForward(tf.Module):
 
     def __init__(self, ranker: Ranker) -> None:
         super().__init__(name="full")
-        self.ranker = ranker
+        # Not the layers: Keras would save each with its training, which may ask the host.
+        self.weights = ranker.weights
+        self._from_inputs = ranker.from_inputs
 
     def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
         """[B, d] and positions [B] -> [len(tasks), B]."""
-        return tf.gather(self.ranker.from_inputs(inputs, position).logits, tasks)
+        return tf.gather(self._from_inputs(inputs, position).logits, tasks)
 
 
 class PrunedForward(tf.Module):

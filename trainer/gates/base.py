@@ -13,10 +13,13 @@ class GateOutput(NamedTuple):
     Attributes:
         weights: [T, n] of a static gate, [B, T, n] of a per-example gate.
         penalties: name -> scalar, already weighted, to be added to the objective.
+        example_weights: what the loss of each example and task counts in training, [B, T],
+            from a gate that samples experts; None where all count 1.
     """
 
     weights: tf.Tensor
     penalties: dict[str, tf.Tensor]
+    example_weights: tf.Tensor | None = None
 
 
 class Gate(tf.keras.layers.Layer):
@@ -24,7 +27,8 @@ class Gate(tf.keras.layers.Layer):
 
     A static gate ignores its input and yields [T, n]; a per-example gate yields
     [B, T, n]. Rows are non-negative and sum to 1 (DSelect-k over a number of experts that
-    is no power of two: at most 1 until it has converged; Gumbel-softmax: at most 1).
+    is no power of two: at most 1 until it has converged; Gumbel-softmax: at most 1; sampled: 0 for
+    an example that found no room in training).
 
     It computes in the type of its variables, also where the policy's other layers compute
     in half precision: a smooth step has no room for the rounding of 16 bits.

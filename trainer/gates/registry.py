@@ -17,6 +17,7 @@ from trainer.gates.options import (
     SoftmaxOptions,
     TopKOptions,
 )
+from trainer.gates.sampled_options import SampledOptions
 
 if TYPE_CHECKING:
     from trainer.gates.base import Gate
@@ -43,6 +44,7 @@ GATES: dict[str, GateKind] = {
     "gumbel_softmax": GateKind(
         "trainer.gates.gumbel_softmax.GumbelSoftmaxGate", GumbelSoftmaxOptions
     ),
+    "sampled": GateKind("trainer.gates.sampled.SampledGate", SampledOptions),
     "dselect_k": GateKind("trainer.gates.dselect_k.DSelectKGate", DSelectKOptions),
     "dselect_k_annealed": GateKind("trainer.gates.ablations.AnnealedGate", AnnealedOptions),
     "dselect_k_entropy": GateKind("trainer.gates.ablations.EntropyGate", EntropyOptions),
