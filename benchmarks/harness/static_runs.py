@@ -40,9 +40,9 @@ class StaticRuns(tf.Module):
 
     def weights(self, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """[R, T, n], and the sum of all runs' penalties."""
-        weights, penalties = self.gate(tf.zeros([1, 1]), training=training)
-        total = tf.add_n([tf.zeros([]), *penalties.values()])
-        return tf.reshape(weights, (self.num_runs, self.num_tasks, self.num_experts)), total
+        output = self.gate(tf.zeros([1, 1]), training=training)
+        total = tf.add_n([tf.zeros([]), *output.penalties.values()])
+        return tf.reshape(output.weights, (self.num_runs, self.num_tasks, self.num_experts)), total
 
     def converged(self) -> tf.Tensor:
         """[R] bool."""
