@@ -17,6 +17,7 @@ GATE_LABELS = {
     "dselect_k_annealed": "ablation (annealed)",
     "dselect_k_entropy": "ablation (entropy)",
     "shared_bottom": "shared bottom",
+    "alone": "one model a task",
 }
 GATE_COLOURS = {
     "dselect_k": "#D55E00",
@@ -28,6 +29,7 @@ GATE_COLOURS = {
     "dselect_k_annealed": "#E69F00",
     "dselect_k_entropy": "#7F7F7F",
     "shared_bottom": "#000000",
+    "alone": "#999933",
 }
 STYLE: Mapping[str, Any] = {
     "font.size": 9.5,
