@@ -75,7 +75,7 @@ class StopAtBest(tf.keras.callbacks.Callback):
 
     A gate that becomes binary is judged from the epoch on in which it has: what is served
     must be what was measured, with its experts decided. A gate that never becomes binary
-    goes back to the best epoch of all.
+    goes back to the best epoch of all. One that will become binary gets the time it takes.
 
     Args:
         patience: epochs without a better loss until training stops.
@@ -99,8 +99,8 @@ class StopAtBest(tf.keras.callbacks.Callback):
         if self._best is None or rank < self._best:
             self._best, self.best_epoch = rank, epoch + 1
             self._weights = self.model.get_weights()
-        elif epoch + 1 - self.best_epoch >= self.patience:
-            self.model.stop_training = True
+        elif converged or not self.model.gate.will_converge:
+            self.model.stop_training = epoch + 1 - self.best_epoch >= self.patience
         _LOG.info(
             "epoch %d: loss %.4f, validation loss %.4f%s",
             epoch + 1,

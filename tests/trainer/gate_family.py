@@ -68,6 +68,7 @@ def sampled(**options: Any) -> Case:
 
 
 PER_EXAMPLE = {"per_example": True}
+BUDGET = {"serving_budget": 1, "budget_growth": 0.1}
 FAMILY = {
     "softmax": Case("softmax"),
     "softmax-per-example": Case("softmax", PER_EXAMPLE),
@@ -84,13 +85,16 @@ FAMILY = {
     "sampled-greedy": sampled(router="greedy"),
     "sampled-top-k-dropped": sampled(router="top_k_dropped", experts_per_task=2),
     "gumbel": Case("gumbel_softmax", sums_to_one=False, is_random=True),
+    "gumbel-budget": Case(
+        "gumbel_softmax", BUDGET, sums_to_one=False, is_random=True, training_only=True
+    ),
     "dselect-k": Case("dselect_k", has_k=True, converges=True, sums_to_one=False),
     "dselect-k-random-codes": Case(
         "dselect_k", {"unused_codes": "random"}, has_k=True, converges=True
     ),
     "dselect-k-budget": Case(
         "dselect_k",
-        {"serving_budget": 1},
+        BUDGET | {"entropy_growth": 0.1},
         has_k=True,
         converges=True,
         sums_to_one=False,
@@ -111,7 +115,17 @@ FAMILY = {
         sums_to_one=False,
     ),
     "annealed": Case("dselect_k_annealed", {"steps": 10}, has_k=True, converges=True),
+    "annealed-budget": Case(
+        "dselect_k_annealed",
+        BUDGET | {"steps": 10},
+        has_k=True,
+        converges=True,
+        training_only=True,
+    ),
     "entropy": Case("dselect_k_entropy", has_k=True, converges=True),
+    "entropy-budget": Case(
+        "dselect_k_entropy", BUDGET, has_k=True, converges=True, training_only=True
+    ),
 }
 
 

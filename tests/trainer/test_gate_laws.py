@@ -281,6 +281,13 @@ def test_two_replicas_train_as_one():
         ({"kind": "dselect_k", "beta": -1.5}, r"greater than 0\. Received: -1.5"),
         ({"kind": "dselect_k", "beta_steps": 0}, r"equal to 1\. Received: 0"),
         ({"kind": "dselect_k", "unused_codes": "drop"}, "'penalty' or 'random'. Received: 'drop'"),
+        (
+            {"kind": "dselect_k", "per_example": True, "serving_budget": 4},
+            "`serving_budget` needs a static gate. Received: per_example=True",
+        ),
+        ({"kind": "dselect_k_annealed", "serving_budget": 0}, r"equal to 1\. Received: 0"),
+        ({"kind": "gumbel_softmax", "budget_growth": -1}, r"equal to 0\. Received: -1"),
+        ({"kind": "top_k", "serving_budget": 4}, r"gate\.serving_budget: .*Received: 4"),
         ({"kind": "gumbel_softmax", "temperature": 0}, r"greater than 0\. Received: 0"),
         ({"kind": "gumbel_softmax", "per_example": True}, r"per_example: .*Received: True"),
         ({"kind": "noisy_top_k", "per_example": False}, r"per_example: .*Received: False"),

@@ -11,7 +11,7 @@ from gate_family import FAMILY, spread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.gates.annealing import Annealed
+from trainer.gates.annealing import LogUniformlyAnnealed, QuadraticallyAnnealed
 from trainer.gates.balance import make_balance
 from trainer.gates.balance_options import BALANCES
 from trainer.gates.dselect_k import select_expert, smooth_step
@@ -115,13 +115,23 @@ def test_the_ablations_equal_the_reference(n, k):
 
 
 def test_the_temperature_falls_by_the_same_factor_each_step_and_then_stays():
-    falling = Annealed(10.0, 17, "tau", tf.float32)
+    falling = LogUniformlyAnnealed(10.0, 17, "tau", tf.float32)
     values = []
     for _ in range(20):
         values.append(float(falling(None)))
         falling.advance(NOTHING)
     np.testing.assert_allclose(values[:18], 10.0 ** np.arange(1.0, -17.0, -1.0), rtol=1e-4)
     np.testing.assert_allclose(values[18:], 1e-16, rtol=1e-4)
+
+
+def test_beta_falls_faster_and_faster_and_then_stays():
+    falling = QuadraticallyAnnealed(3.0, 10, "beta", tf.float32)
+    values = []
+    for _ in range(12):
+        values.append(float(falling(None)))
+        falling.advance(NOTHING)
+    np.testing.assert_allclose(values[:10], 3.0 * np.linspace(1, 0.1, 10) ** 2, rtol=1e-5)
+    np.testing.assert_allclose(values[10:], 1e-16, rtol=1e-5)
 
 
 def test_an_annealed_gate_ends_with_k_experts_a_task_and_not_before():
@@ -177,6 +187,24 @@ def test_the_expected_union_is_what_enumeration_says(seed, tasks, k):
     codes = np.random.default_rng(seed).dirichlet(np.ones(4), size=(tasks, k))
     found = expected_union(tf.constant(codes))
     np.testing.assert_allclose(found, reference.expected_union(codes.reshape(-1, 4)))
+
+
+@pytest.mark.parametrize("name", ["gumbel", "annealed", "entropy", "dselect-k"])
+def test_the_union_of_every_budgeted_gate_is_what_enumeration_says(name):
+    gate = spread(FAMILY[f"{name}-budget"].make(4, 1, budget_weight=2.0), scale=1.5)
+    at = rows(gate)
+    if name == "gumbel":
+        chances = 1 / (1 + np.exp(-at["coins"]))  # [T, n]
+        union = np.sum(1 - np.prod(1 - chances, axis=0))
+    else:
+        selectors = {
+            "dselect-k": lambda: [reference.selector(z, 1) for z in at["z"][:, 0]],
+            "annealed": lambda: [reference.softmax(row / 10) for row in at["gamma"][:, 0]],
+            "entropy": lambda: [reference.softmax(row) for row in at["gamma"][:, 0]],
+        }[name]()
+        union = reference.expected_union(selectors)
+    penalties = gate(NOTHING).penalties
+    np.testing.assert_allclose(penalties["union"], 2.0 * (union - 1), rtol=1e-5)
 
 
 @quick

@@ -2,9 +2,10 @@
 
 import tensorflow as tf
 
-from trainer.gates.annealing import Annealed
+from trainer.gates.annealing import LogUniformlyAnnealed
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.options import AnnealedOptions, EntropyOptions
+from trainer.gates.pressure import EntropyPressure, ServingBudget
 
 
 def entropy(shares: tf.Tensor) -> tf.Tensor:
@@ -43,6 +44,7 @@ class SoftmaxSelectorsGate(Gate):
         )
         self.alpha.build(input_shape)
         self.gamma.build(input_shape)
+        self.budget = ServingBudget(self.options, self.compute_dtype)
         super().build(input_shape)
 
     def selectors(self) -> tf.Tensor:
@@ -78,18 +80,30 @@ class AnnealedGate(SoftmaxSelectorsGate):
         """Makes the temperature too, which is in the checkpoint."""
         super().build(input_shape)
         options = self.options
-        self.tau = Annealed(options.start_temperature, options.steps, "tau", self.compute_dtype)
+        self.tau = LogUniformlyAnnealed(
+            options.start_temperature, options.steps, "tau", self.compute_dtype
+        )
+
+    @property
+    def will_converge(self) -> bool:
+        """Always: tau falls to where the softmax is binary."""
+        return True
 
     def temperature(self) -> tf.Tensor:
         """tau at this step."""
         return self.tau(None)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
-        """Weights [T, n]; no penalty. A training step lowers tau for the next."""
-        weights = self.mix(self.selectors())
+        """Weights [T, n] and the penalty of a budget. A training step lowers tau for the next."""
+        selectors = self.selectors()
+        over = self.budget.measure(selectors)
+        output = GateOutput(self.mix(selectors), self.budget.penalties(over))
         if training:
+            self.budget.advance(over, inputs)
+            # A high temperature spreads every selector over all experts: were tau to wait for
+            # the budget, the budget would wait for tau.
             self.tau.advance(inputs)
-        return GateOutput(weights, {})
+        return output
 
 
 class EntropyGate(SoftmaxSelectorsGate):
@@ -105,12 +119,21 @@ class EntropyGate(SoftmaxSelectorsGate):
 
     options: EntropyOptions
 
+    def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the weight of the penalty too, which may grow."""
+        super().build(input_shape)
+        self.pressure = EntropyPressure(self.options, self.compute_dtype)
+
     def temperature(self) -> tf.Tensor:
         """1."""
         return tf.ones([], self.compute_dtype)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
-        """Weights [T, n] and the entropy penalty, summed over tasks and selectors."""
+        """Weights [T, n], the entropy penalty summed over tasks and selectors, the budget's."""
         selectors = self.selectors()
-        penalty = self.options.entropy_weight * tf.reduce_sum(entropy(selectors))
-        return GateOutput(self.mix(selectors), {"entropy": penalty})
+        penalties = self.pressure.penalties(tf.reduce_sum(entropy(selectors)))
+        over = self.budget.measure(selectors)
+        penalties |= self.budget.penalties(over)
+        if training:
+            self.pressure.advance(inputs, self.budget.advance(over, inputs))
+        return GateOutput(self.mix(selectors), penalties)

@@ -66,6 +66,11 @@ class Gate(tf.keras.layers.Layer):
         """Whether the weights depend on the example."""
         return self.options.per_example
 
+    @property
+    def will_converge(self) -> bool:
+        """Whether the options see to it that enough training steps make it converge."""
+        return False
+
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
         """Computes the weights and penalties; `inputs` is [B, d]."""
         raise NotImplementedError

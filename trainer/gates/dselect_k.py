@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.gates.annealing import Annealed
+from trainer.gates.annealing import QuadraticallyAnnealed
 from trainer.gates.balance import make_balance
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.options import DSelectKOptions
-from trainer.gates.pressure import Pressure
+from trainer.gates.pressure import EntropyPressure, ServingBudget
 
 
 def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
@@ -88,6 +88,11 @@ class DSelectKGate(Gate):
         """m = ceil(log2 n)."""
         return (self.num_experts - 1).bit_length()
 
+    @property
+    def will_converge(self) -> bool:
+        """With a beta that falls; not per example, where other examples may come."""
+        return self.options.beta_steps is not None and not self.per_example
+
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes alpha [T, k] and z [T, k, m]; every z starts inside the smooth step."""
         tasks, k, beta = self.num_tasks, self.options.experts_per_task, self.options.beta
@@ -102,8 +107,10 @@ class DSelectKGate(Gate):
         )
         options = self.options
         if options.beta_steps is not None:
-            self.beta = Annealed(beta, options.beta_steps, "beta", self.compute_dtype)
-        self.pressure = Pressure(options, self.compute_dtype)
+            dtype = self.compute_dtype
+            self.beta = QuadraticallyAnnealed(beta, options.beta_steps, "beta", dtype)
+        self.budget = ServingBudget(options, self.compute_dtype)
+        self.pressure = EntropyPressure(options, self.compute_dtype)
         self.balance = make_balance(options.balance, tasks, self.num_experts, k, self.compute_dtype)
         super().build(input_shape)
 
@@ -119,17 +126,22 @@ class DSelectKGate(Gate):
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
         weights = tf.einsum("...k,...kn->...n", mix, experts)
         entropy = self._total(bits_entropy(bits))
-        over = self.pressure.over_budget(experts)
-        penalties = self.pressure.penalties(entropy, over)
+        over = self.budget.measure(experts)
+        penalties = self.pressure.penalties(entropy) | self.budget.penalties(over)
         if unused.shape[-1] and self.options.unused_codes == "penalty":
             unreachable = tf.reduce_sum(unused, axis=-1)
             penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
         if training:
-            self.pressure.advance(over, inputs)
             penalties |= self.balance.penalties(weights)
-            if self.options.beta_steps is not None:
-                self.beta.advance(inputs)
+            self._advance(over, inputs)
         return GateOutput(weights, penalties)
+
+    def _advance(self, over: tf.Tensor, inputs: tf.Tensor) -> None:
+        # What is binary cannot be changed any more, so all that sharpens waits for the budget.
+        is_met = self.budget.advance(over, inputs)
+        self.pressure.advance(inputs, is_met)
+        if self.options.beta_steps is not None:
+            self.beta.advance(inputs, is_met)
 
     def _experts(self, codes: tf.Tensor) -> tf.Tensor:
         """Codes [.., 2^m] -> experts [.., n]; unused codes fall away or stand for others."""

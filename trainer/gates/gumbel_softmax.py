@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.options import GumbelSoftmaxOptions
+from trainer.gates.pressure import ServingBudget
 
 _TINY = 1e-20
 
@@ -17,7 +18,8 @@ class GumbelSoftmaxGate(Gate):
     p_i >= 1/2, and for the task's likeliest expert, so that no task is left without one.
 
     Weights sum to at most 1, not to 1, and k cannot be set. The penalty
-    lambda * sum_i log p_i drives the chances down.
+    lambda * sum_i log p_i drives the chances down. A serving budget counts each expert with
+    the chance that any task uses it, 1 - prod_t (1 - p_ti).
 
     Example:
         >>> gate = GumbelSoftmaxGate(2, 8, GumbelSoftmaxOptions(kind="gumbel_softmax"))
@@ -37,15 +39,20 @@ class GumbelSoftmaxGate(Gate):
         self.coins = TaskLogits(shape, False, uniform(0.0, 0.05), name="coins")
         self.alpha.build(input_shape)
         self.coins.build(input_shape)
+        self.budget = ServingBudget(self.options, self.compute_dtype)
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
-        """Weights [T, n] and the penalty, summed over tasks."""
+        """Weights [T, n], the penalty summed over tasks, and that of the budget."""
         logits = tf.convert_to_tensor(self.coins.bias)
         uses = self._toss(logits) if training else self._decide(logits)
         weights = tf.nn.softmax(self.alpha.bias) * uses
         penalty = self.options.usage_weight * tf.reduce_sum(tf.math.log_sigmoid(logits))
-        return GateOutput(weights, {"usage": penalty})
+        over = self.budget.measure(tf.sigmoid(logits)[:, tf.newaxis])  # of [T, 1, n]
+        penalties = {"usage": penalty} | self.budget.penalties(over)
+        if training:
+            self.budget.advance(over, inputs)
+        return GateOutput(weights, penalties)
 
     def _toss(self, logits: tf.Tensor) -> tf.Tensor:
         noise = tf.random.uniform(logits.shape, _TINY, 1.0, logits.dtype)

@@ -1,6 +1,6 @@
 """The typed options of each gate: the `gate` section of the YAML. Imports no TensorFlow."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, model_validator
 
@@ -26,6 +26,39 @@ class GateSection(Section):
     def count_experts(self, num_experts: int) -> int:
         """How many experts a ranker with this gate has, of `model.num_experts`."""
         return num_experts
+
+
+class BudgetedSection(GateSection):
+    """What the options of gates with smooth selector probabilities have: a serving budget.
+
+    Attributes:
+        serving_budget: how many experts all tasks together should use, which is what
+            serving must compute; None for no budget. Static gates only.
+        budget_weight: lambda_U, penalty on each expected expert over the budget.
+        budget_growth: what a step adds to lambda_U for each expected expert over the budget.
+    """
+
+    serving_budget: PerTask | None = None
+    budget_weight: Weight = 1.0
+    budget_growth: Weight = 0.0
+
+    @model_validator(mode="after")
+    def _budget_is_static(self) -> Self:
+        if self.serving_budget is not None and self.per_example:
+            raise ValueError("`serving_budget` needs a static gate. Received: per_example=True")
+        return self
+
+
+class EntropySection(BudgetedSection):
+    """What the options of gates have whose selectors an entropy penalty sharpens.
+
+    Attributes:
+        entropy_weight: lambda, drives every selector to one expert.
+        entropy_growth: what a step that meets the serving budget, or has none, adds to lambda.
+    """
+
+    entropy_weight: Weight = 0.01
+    entropy_growth: Weight = 0.0
 
 
 class SoftmaxOptions(GateSection):
@@ -58,7 +91,7 @@ class TopKOptions(GateSection):
     balance: SerializeAsAny[BalanceOptions] | None = None
 
     @model_validator(mode="after")
-    def _balance_is_per_example(self) -> "TopKOptions":
+    def _balance_is_per_example(self) -> Self:
         check_balance(self.balance, self.per_example)
         return self
 
@@ -79,12 +112,16 @@ class NoisyTopKOptions(GateSection):
     load_weight: Weight = 0.1
 
 
-class GumbelSoftmaxOptions(GateSection):
+class GumbelSoftmaxOptions(BudgetedSection):
     """AdaShare for experts: each is used or not by a relaxed coin; k cannot be set.
 
     Attributes:
         temperature: of the relaxed coins in training.
         usage_weight: lambda, of the sum of log p; drives the chances down.
+
+    The serving budget counts an expert with the chance that any task uses it. Serving has no
+    coins, so it may compute more; and where all tasks surely use an expert, a price moves
+    nothing: give `budget_weight` from the start.
     """
 
     kind: Literal["gumbel_softmax"]
@@ -93,28 +130,23 @@ class GumbelSoftmaxOptions(GateSection):
     usage_weight: Weight = 0.001
 
 
-class DSelectKOptions(GateSection):
+class DSelectKOptions(EntropySection):
     """DSelect-k: k smooth-step selectors, each binary after convergence.
 
     Attributes:
         experts_per_task: k, the number of selectors.
         beta: width of the smooth-step function, > 0.
-        beta_steps: training steps over which beta falls log-uniformly to 1e-16, after which
-            every example has at most k experts; None keeps beta.
+        beta_steps: training steps over which beta falls to 1e-16, after which every selector
+            is one expert, for every example too; only those that meet the serving budget
+            count. About two thirds of all steps leave time to adapt. None keeps beta.
         initial_scale: z starts uniform in [-1, 1] times `initial_scale` times beta. With a
             small one the selectors of a task start alike, with a large one each near
             experts of its own.
-        entropy_weight: lambda, drives every selector to one expert.
-        entropy_growth: what a step that meets the serving budget, or has none, adds to lambda.
         unused_codes: what becomes of the codes without an expert, where the number of
             experts is no power of two: `penalty` on their mass, or each stands for a
             `random` expert, of which no two codes have the same.
         unreachable_weight: lambda_u, of that penalty.
         unused_codes_seed: of the random experts.
-        serving_budget: how many experts all tasks together should use, which is what
-            serving must compute; None for no budget.
-        budget_weight: lambda_U, penalty on each expected expert over the budget.
-        budget_growth: what a step adds to lambda_U for each expected expert over the budget.
         balance: how a per-example gate spreads the examples; `importance` or `kl`.
     """
 
@@ -123,20 +155,13 @@ class DSelectKOptions(GateSection):
     beta: float = Field(1.0, gt=0.0, le=1e6)
     beta_steps: Steps | None = None
     initial_scale: float = Field(0.01, gt=0.0, lt=0.5)
-    entropy_weight: Weight = 0.01
-    entropy_growth: Weight = 0.0
     unused_codes: Literal["penalty", "random"] = "penalty"
     unreachable_weight: Weight = 1.0
     unused_codes_seed: int = Field(0, ge=0, le=2**31 - 1)
-    serving_budget: PerTask | None = None
-    budget_weight: Weight = 1.0
-    budget_growth: Weight = 0.0
     balance: SerializeAsAny[BalanceOptions] | None = None
 
     @model_validator(mode="after")
-    def _options_fit(self) -> "DSelectKOptions":
-        if self.serving_budget is not None and self.per_example:
-            raise ValueError("`serving_budget` needs a static gate. Received: per_example=True")
+    def _balance_fits(self) -> Self:
         check_balance(self.balance, self.per_example)
         if self.balance is not None and self.balance.is_hard:
             raise ValueError(
@@ -146,13 +171,14 @@ class DSelectKOptions(GateSection):
         return self
 
 
-class AnnealedOptions(GateSection):
+class AnnealedOptions(BudgetedSection):
     """Ablation of DSelect-k: k softmax selectors whose temperature falls to 1e-16.
 
     Attributes:
         experts_per_task: k, the number of selectors.
         start_temperature: tau_s.
-        steps: training steps over which the temperature falls log-uniformly.
+        steps: training steps over which the temperature falls log-uniformly, whether they
+            meet the serving budget or not.
     """
 
     kind: Literal["dselect_k_annealed"]
@@ -162,18 +188,16 @@ class AnnealedOptions(GateSection):
     steps: Steps = 10_000
 
 
-class EntropyOptions(GateSection):
+class EntropyOptions(EntropySection):
     """Ablation of DSelect-k: k softmax selectors with the entropy penalty.
 
     Attributes:
         experts_per_task: k, the number of selectors.
-        entropy_weight: lambda, drives every selector to one expert.
     """
 
     kind: Literal["dselect_k_entropy"]
     per_example: Literal[False] = False
     experts_per_task: PerTask = 2
-    entropy_weight: Weight = 0.01
 
 
 def check_balance(balance: Any, per_example: bool) -> None:
