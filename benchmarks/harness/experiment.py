@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from benchmarks.harness.machine import command, machine
 from benchmarks.harness.trials import Trials
 from pipeline.strict_yaml import read_yaml
+from transforms.errors import GaterankError, InputError
 from transforms.section import Section, load_section
 
 
@@ -25,6 +27,16 @@ class Settings(Section):
     """
 
     setup: Section
+
+
+class DataSetup(Section):
+    """Base of a set-up whose examples come from files.
+
+    Attributes:
+        data: folder of the files; `--data` names another one.
+    """
+
+    data: Path
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -73,14 +85,40 @@ def main(experiment: Experiment[SettingsT], argv: list[str] | None = None) -> No
     """Runs an experiment and writes results.json, table.md and figure.png.
 
     A killed run goes on with the trials that it was at. Trials belong to the set-up of a
-    size, so a wider search keeps those that it already has.
+    size, so a wider search keeps those that it already has. An error that the user can mend
+    is one message.
     """
-    arguments = _parse(experiment, argv)
+    try:
+        _run(experiment, _parse(experiment, argv))
+    except GaterankError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def use_data(settings: SettingsT, folder: Path | None) -> SettingsT:
+    """The settings with another data folder, if one is given and they have any.
+
+    Args:
+        settings: of a size.
+        folder: from the command line; None for that of the preset.
+
+    Raises:
+        InputError: if the set-up reads files and their folder is not there.
+    """
+    if not isinstance(settings.setup, DataSetup):
+        return settings
+    setup = settings.setup.model_copy(update={"data": folder or settings.setup.data})
+    if not setup.data.is_dir():
+        raise InputError(
+            f"--data: must be a folder of the experiment's files. Received: {setup.data}"
+        )
+    return settings.model_copy(update={"setup": setup})
+
+
+def _run(experiment: Experiment[SettingsT], arguments: argparse.Namespace) -> None:
     size = "quick" if arguments.quick else arguments.size
-    settings = experiment.sizes[size]
-    # A quick look must not take the place of the committed figures.
-    home = Path("docs" if size == "table" else "build", "experiments", experiment.name)
-    out = arguments.out or (home if size == "table" else home / size / "report")
+    settings = use_data(experiment.sizes[size], arguments.data)
+    out = arguments.out or _home(experiment.name, size, arguments.data)
     file = Path("build", "experiments", experiment.name, f"{_digest(settings.setup)}.jsonl")
     if arguments.restart:
         file.unlink(missing_ok=True)
@@ -104,6 +142,14 @@ def main(experiment: Experiment[SettingsT], argv: list[str] | None = None) -> No
     print((out / "table.md").read_text())
 
 
+def _home(name: str, size: str, data: Path | None) -> Path:
+    """Where the report goes: a quick look, or other data, must not take the place of the
+    committed figures."""
+    if size == "table" and data is None:
+        return Path("docs", "experiments", name)
+    return Path("build", "experiments", name, size, "report" if data is None else data.name)
+
+
 def _merge(common: Any, values: Any) -> Any:
     """`values`, and of `common` what they do not say; section by section."""
     if not (isinstance(common, dict) and isinstance(values, dict)):
@@ -121,9 +167,12 @@ def _parse(experiment: Experiment[SettingsT], argv: list[str] | None) -> argpars
     parser.add_argument("--quick", action="store_true", help="the same as --size quick")
     parser.add_argument("--size", choices=sorted(experiment.sizes), default="table")
     parser.add_argument("--restart", action="store_true", help="forget the trials of a killed run")
+    if any(isinstance(size.setup, DataSetup) for size in experiment.sizes.values()):
+        parser.add_argument("--data", type=Path, help="folder of the files; see the preset")
     parser.add_argument(
         "--out",
         type=Path,
         help="folder to write to; by default one in docs/experiments, in build/ for other sizes",
     )
+    parser.set_defaults(data=None)
     return parser.parse_args(argv)
