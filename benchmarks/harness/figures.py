@@ -84,7 +84,7 @@ def describe_choice(chosen: Mapping[str, Any] | None) -> str:
     options = {
         name: value
         for name, value in chosen["gate"].items()
-        if name not in ("kind", "experts_per_task")
+        if name not in ("kind", "experts_per_task") and value is not None
     }
     options["learning_rate"] = chosen["learning_rate"]
     return ", ".join(f"{name} {value:g}" for name, value in options.items())
