@@ -103,7 +103,7 @@ def test_a_gate_without_options_of_its_own_is_summed_up_by_its_class(monkeypatch
         ({"anyOf": [{"type": "object"}, {"type": "null"}]}, "section, or null"),
         (
             {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
-            "list of: integer >= 1; at least 1",
+            "list of at least 1: integer >= 1",
         ),
     ],
 )

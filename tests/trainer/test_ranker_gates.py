@@ -34,16 +34,22 @@ def serve(folder, examples):
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-def test_a_shared_bottom_trains_and_its_pruned_model_is_the_full_one(trained, tmp_path):
-    ranker, record = train_with(trained, tmp_path / "run", kind="shared_bottom")
+@pytest.mark.parametrize(("units", "widths"), [(None, [8]), ((32, 6), [32, 6])])
+def test_a_shared_bottom_trains_and_its_pruned_model_is_the_full_one(
+    units, widths, trained, tmp_path
+):
+    ranker, record = train_with(trained, tmp_path / "run", kind="shared_bottom", units=units)
     assert record["num_experts"] == 1
     assert set(map(str, record["gate_weights"]["click"])) == {"[1.0]"}
-    assert ranker.experts.layers[0].kernel.shape[0] == 1, "one stack, no experts beside it"
+    shapes = [layer.kernel.shape for layer in ranker.experts.layers]
+    assert [shape[0] for shape in shapes] == [1] * len(widths), "one stack, no experts beside it"
+    assert [shape[2] for shape in shapes] == widths
     for name in ("pruned", "full"):
         save_ranker(ranker, trained.transform, tmp_path / name, pruned=name == "pruned")
     manifest = json.loads((tmp_path / "pruned" / MANIFEST_FILE).read_text())
     assert (manifest["num_experts"], manifest["union"], manifest["skipped"]) == (1, [0], [])
     assert manifest["parameters"]["pruned"] == manifest["parameters"]["full"]
+    assert parse_gate(manifest["trainer"]["gate"]).units == units
     pruned, full = (serve(tmp_path / n, trained.examples[:50]) for n in ("pruned", "full"))
     for task in pruned:
         np.testing.assert_allclose(pruned[task], full[task], atol=1e-5)

@@ -132,7 +132,7 @@ def describe_values(schema: Mapping[str, Any]) -> str:
         return _WORDS[kind]
     if kind == "array":
         items = describe_values(schema["items"]) if "items" in schema else "any"
-        return f"list of: {items}{_lengths(schema)}"
+        return f"list of {_lengths(schema)}{items}"
     return kind + _bounds(schema)
 
 
@@ -203,7 +203,7 @@ def _short(value: float) -> str:
 
 def _lengths(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minItems", 0), schema.get("maxItems")
-    return f"; {low} to {high} of them" if high is not None else f"; at least {low}" * bool(low)
+    return f"{low} to {high}: " if high is not None else f"at least {low}: "
 
 
 def _paragraphs(docstring: str) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from transforms.section import Section
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
 PerTask = Annotated[int, Field(ge=1, le=1024)]
 Steps = Annotated[int, Field(ge=1, le=10**9)]
+Units = Annotated[int, Field(ge=1, le=65536)]
+Widths = tuple[Units, ...]
+MAX_LAYERS = 16
 
 
 class GateSection(Section):
@@ -26,6 +29,10 @@ class GateSection(Section):
     def count_experts(self, num_experts: int) -> int:
         """How many experts a ranker with this gate has, of `model.num_experts`."""
         return num_experts
+
+    def choose_widths(self, expert_units: Widths) -> Widths:
+        """Widths of each expert's layers in a ranker with this gate, of `model.expert_units`."""
+        return expert_units
 
 
 class BudgetedSection(GateSection):
@@ -68,14 +75,24 @@ class SoftmaxOptions(GateSection):
 
 
 class SharedBottomOptions(GateSection):
-    """No gate: all tasks share one stack of `model.expert_units`, and there are no experts."""
+    """No gate: all tasks share one stack of layers, and there are no experts.
+
+    Attributes:
+        units: widths of its layers; null for those of one expert, `model.expert_units`. As
+            wide as all n experts together it is the fair rival of n experts.
+    """
 
     kind: Literal["shared_bottom"]
     per_example: Literal[False] = False
+    units: Widths | None = Field(None, min_length=1, max_length=MAX_LAYERS)
 
     def count_experts(self, num_experts: int) -> int:
         """One: the shared bottom."""
         return 1
+
+    def choose_widths(self, expert_units: Widths) -> Widths:
+        """`units` where they are given."""
+        return self.units or expert_units
 
 
 class TopKOptions(GateSection):
