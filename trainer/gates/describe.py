@@ -77,9 +77,9 @@ def describe_gate_kind(kind: str) -> GateDescription:
         kind: its name.
 
     Example:
-        >>> gumbel = describe_gate_kind("gumbel_softmax")
-        >>> gumbel.static, gumbel.per_example, [option.name for option in gumbel.options]
-        (True, False, ['temperature', 'usage_weight'])
+        >>> softmax = describe_gate_kind("softmax")
+        >>> softmax.static, softmax.per_example, [option.name for option in softmax.options]
+        (True, True, ['per_example'])
     """
     gate, section = GATES[kind]
     prose = _paragraphs(_docstring_in_source(gate))
