@@ -53,7 +53,7 @@ lint: $(READY)  ## ruff
 	$(BIN)/ruff format --check .
 
 types: $(READY)  ## mypy, strict
-	$(BIN)/mypy transforms trainer serving pipeline deployment setup.py
+	$(BIN)/mypy transforms trainer serving pipeline deployment benchmarks setup.py
 
 check: lint types test  ## what CI runs
 

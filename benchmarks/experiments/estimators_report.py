@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from benchmarks.pictures.style import RC
+
 Row = Mapping[str, Any]
 
 # Okabe and Ito's colours, told apart by everybody; the unbiased ones are the strong lines.
@@ -28,18 +30,6 @@ LABELS = {
     "plain_balanced": "balanced, no weights",
     "greedy": "greedy",
     "top_k_dropped": "Top-2, dropped",
-}
-RC = {
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
-    "lines.markersize": 5.0,
 }
 
 

@@ -102,7 +102,12 @@ def train_recovery(
         if binary_step is None and bool(converged):
             binary_step = number
     error = recovery.outputs @ rows[-1] - recovery.labels
-    return Trajectory(np.arange(steps + 1.0), np.stack(rows), binary_step, float((error**2).mean()))
+    return Trajectory(
+        np.arange(steps + 1, dtype=np.float32),
+        np.stack(rows),
+        binary_step,
+        float((error**2).mean()),
+    )
 
 
 @dataclass(frozen=True)

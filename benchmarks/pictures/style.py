@@ -1,6 +1,9 @@
 """How the pictures of the documentation look: plain axes on white, one set of colours."""
 
-RC = {
+from typing import Any
+
+# Typed so because matplotlib's own type of the keys is a list of all of them.
+RC: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
