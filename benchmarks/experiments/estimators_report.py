@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from benchmarks.pictures.style import RC
+from benchmarks.harness.figures import styled
 
 Row = Mapping[str, Any]
 
@@ -60,7 +59,7 @@ def write_report(results: Row, out: Path) -> None:
 
 def draw_figure(moments: list[Row], best: list[Row], path: Path) -> None:
     """Three panels over capacity: bias, standard deviation, loss after training."""
-    with mpl.rc_context(RC):
+    with styled():
         figure = Figure(figsize=(13.2, 4.6), dpi=160, layout="constrained")
         bias, deviation, loss = figure.subplots(1, 3)
         draw_panel(bias, moments, "bias")

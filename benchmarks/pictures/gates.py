@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from benchmarks.harness.figures import new_figure, styled
 from benchmarks.pictures.gate_toys import (
     Mixture,
     Recovery,
@@ -28,7 +27,6 @@ from benchmarks.pictures.gate_toys import (
     train_mixture,
     train_recovery,
 )
-from benchmarks.pictures.style import COLOURS, GREY, RC
 from trainer.gates.dselect_k import smooth_step
 
 BETAS = (0.5, 1.0, 2.0, 4.0)
@@ -42,14 +40,17 @@ DSELECT_K = {
 BUDGET = DSELECT_K | {"entropy_weight": 0.0, "serving_budget": 4, "budget_weight": 0.03}
 _TOP = 0.55
 _NO_ERROR = 1e-6
+# Okabe and Ito's colours, told apart by everybody; grey is what does not matter.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+GREY = "#B8BEC5"
 HEAT = LinearSegmentedColormap.from_list("heat", ["#dcecee", "#004d5e"])
 
 
 def draw_smooth_step(path: Path) -> None:
     """S and its derivative for several beta."""
     t = np.linspace(-2.6, 2.6, 1001, dtype=np.float32)
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(8.4, 2.9), layout="constrained")
+    with styled():
+        figure = new_figure(8.4, 2.9)
         value, slope = figure.subplots(1, 2)
         for beta, colour in zip(BETAS, COLOURS, strict=False):
             points = tf.constant(t)
@@ -62,8 +63,8 @@ def draw_smooth_step(path: Path) -> None:
         slope.set(title="its derivative", xlabel="t")
         for axes in (value, slope):
             axes.grid(color="#EEEEEE")
-        slope.legend(frameon=False)
-        figure.savefig(path, dpi=160)
+        slope.legend()
+        figure.savefig(path, metadata={"Software": ""})
 
 
 def best_trajectory(recovery: Recovery, section: Mapping[str, Any]) -> Trajectory:
@@ -84,15 +85,15 @@ def draw_trajectories(path: Path) -> None:
             "entropy_growth": 1e-5,
         },
     }
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+    with styled():
+        figure = new_figure(8.4, 3.4)
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (name, section) in zip(panels, gates.items(), strict=True):
             _draw_trajectory(axes, name, best_trajectory(recovery, section), recovery)
         panels[0].set_ylabel("weight of an expert")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", frameon=False, ncols=5)
-        figure.savefig(path, dpi=160)
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+        figure.savefig(path, metadata={"Software": ""})
 
 
 def _draw_trajectory(axes: Axes, name: str, trajectory: Trajectory, recovery: Recovery) -> None:
@@ -121,8 +122,8 @@ def draw_heatmap(path: Path) -> None:
     """Weights of three gates over experts that were trained with them."""
     data = make_tasks()
     gates = {"Top-k": TOP_K, "DSelect-k": DSELECT_K, "DSelect-k, serving budget 4": BUDGET}
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(10.4, 3.6), layout="constrained")
+    with styled():
+        figure = new_figure(10.4, 3.6)
         panels = figure.subplots(1, 3, sharey=True)
         for axes, (name, section) in zip(panels, gates.items(), strict=True):
             mixture = train_mixture(data, section, MIXTURE_RATE, MIXTURE_STEPS)
@@ -130,7 +131,7 @@ def draw_heatmap(path: Path) -> None:
         names = [f"{group}{number}" for group in "AB" for number in range(1, 5)]
         panels[0].set_yticks(np.arange(8) + 0.5, names)
         panels[0].set_ylabel("task")
-        figure.savefig(path, dpi=160)
+        figure.savefig(path, metadata={"Software": ""})
 
 
 def _draw_weights(axes: Axes, name: str, mixture: Mixture) -> None:
