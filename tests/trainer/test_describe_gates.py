@@ -22,6 +22,9 @@ class OwnOptions(GateSection):
     Attributes:
         depth: of something
             deep.
+
+    Too deep is
+    no good.
     """
 
     kind: Literal["own"]
@@ -80,6 +83,8 @@ def test_a_gate_of_ones_own_is_described_like_the_others(monkeypatch):
     monkeypatch.setitem(GATES, "own", own)
     described = describe_gate_kind("own")
     assert described.summary == "One line of a gate of one's own."
+    assert described.explanation[-1] == "Too deep is no good."
+    assert not any("Ma et al." in paragraph for paragraph in described.explanation)
     meanings = {option.name: option.meaning for option in described.options}
     assert meanings["depth"] == "of something deep."
     assert meanings["per_example"] == "the weights depend on the example."

@@ -18,7 +18,10 @@ from trainer.gates.options import GateSection
 from trainer.gates.registry import GATES
 from transforms.section import Section
 
-_HEADING = re.compile(r"^(Args|Attributes|Example|Raises|Reference|Returns):", re.M)
+# A heading of a docstring with what stands under it.
+_PART = re.compile(
+    r"^(?:Args|Attributes|Example|Raises|Reference|Returns):.*\n?(?:(?: .*)?\n|(?: .+)\Z)*", re.M
+)
 _WORDS = {"boolean": "true | false", "object": "section"}
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.M)
 
@@ -59,7 +62,7 @@ class GateDescription(KindDescription):
 
     Attributes:
         gate: dotted path of its class.
-        explanation: the prose of that class's docstring, paragraph by paragraph.
+        explanation: the prose of that class's docstring and of its options', by paragraph.
         static: whether its weights may be the same for every example.
         per_example: whether they may depend on the example.
     """
@@ -91,7 +94,7 @@ def describe_gate_kind(kind: str) -> GateDescription:
         summary=about[0] if about else "",
         options=_options(section),
         gate=gate,
-        explanation=prose,
+        explanation=prose + (() if section is GateSection else about[1:]),
         static=fixed is not True,
         per_example=fixed is not False,
     )
@@ -152,7 +155,7 @@ def parse_attributes(docstring: str) -> dict[str, str]:
         {'name': 'of it, and more.'}
     """
     _, _, attributes = inspect.cleandoc(docstring).partition("\nAttributes:\n")
-    pairs = _ATTRIBUTE.findall(_HEADING.split(attributes)[0])
+    pairs = _ATTRIBUTE.findall(_PART.sub("", attributes))
     return {name: " ".join(text.split()) for name, text in pairs}
 
 
@@ -207,8 +210,8 @@ def _lengths(schema: Mapping[str, Any]) -> str:
 
 
 def _paragraphs(docstring: str) -> tuple[str, ...]:
-    """The prose before the first heading, a paragraph on one line."""
-    prose = _HEADING.split(inspect.cleandoc(docstring))[0]
+    """The prose between the headings, a paragraph on one line."""
+    prose = _PART.sub("\n", inspect.cleandoc(docstring))
     return tuple(" ".join(part.split()) for part in re.split(r"\n\s*\n", prose.strip()) if part)
 
 
