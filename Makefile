@@ -14,7 +14,7 @@ PRESET ?= presets/demo.yaml
 # A file's tests share costly fixtures, so a file stays with one worker.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: help demo test test-fast experiment lint types check lock clean
+.PHONY: help demo test test-fast experiment pictures lint types check lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,12 +45,15 @@ experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="-
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.experiments.$(NAME) $(ARGS)
 
+pictures: $(READY)  ## draw the pictures of docs/gates.md
+	$(BIN)/python -m benchmarks.pictures.gates
+
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 types: $(READY)  ## mypy, strict
-	$(BIN)/mypy transforms trainer serving pipeline deployment setup.py
+	$(BIN)/mypy transforms trainer serving pipeline deployment benchmarks setup.py
 
 check: lint types test  ## what CI runs
 

@@ -4,14 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from trainer.gates.options import DSelectKOptions, GateSection
+from trainer.gates.options import MAX_LAYERS, DSelectKOptions, GateSection, Widths
 from trainer.gates.registry import GateOptions
 from trainer.score import parse_score
 from transforms.features import Features
 from transforms.section import Section
 from transforms.tasks import Tasks
 
-Units = Annotated[int, Field(ge=1, le=65536)]
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -49,8 +48,8 @@ class Model(Section):
     """
 
     num_experts: int = Field(8, ge=1, le=1024)
-    expert_units: tuple[Units, ...] = Field((256,), min_length=1, max_length=16)
-    tower_units: tuple[Units, ...] = Field((64,), max_length=16)
+    expert_units: Widths = Field((256,), min_length=1, max_length=MAX_LAYERS)
+    tower_units: Widths = Field((64,), max_length=MAX_LAYERS)
     embedding_dim: int = Field(16, ge=1, le=1024)
     cross_layers: int = Field(1, ge=0, le=8)
     wide: bool = False
@@ -117,6 +116,11 @@ class TrainerConfig(Section):
     def num_experts(self) -> int:
         """How many experts the ranker has: `model.num_experts`, or 1 for a shared bottom."""
         return self.gate.count_experts(self.model.num_experts)
+
+    @property
+    def expert_units(self) -> Widths:
+        """Widths of each expert's layers: `model.expert_units`, unless the gate has its own."""
+        return self.gate.choose_widths(self.model.expert_units)
 
 
 def check_gate(gate: GateSection, model: Model) -> None:

@@ -64,7 +64,7 @@ class Ranker(tfrs.Model):
         self.input_dropout = tf.keras.layers.Dropout(model.input_dropout)
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)]
         self.experts = ParallelStack(
-            config.num_experts, model.expert_units, model.expert_dropout, "experts"
+            config.num_experts, config.expert_units, model.expert_dropout, "experts"
         )
         self.gate = make_gate(num_tasks, config.num_experts, config.gate)
         self.towers = ParallelStack(num_tasks, model.tower_units, model.tower_dropout, "towers")

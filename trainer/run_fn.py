@@ -132,6 +132,7 @@ def _make_record(
             task: [row[i].round(6).tolist() for row in trajectory.weights]
             for i, task in enumerate(ranker.tasks)
         },
+        "importance": _importance(ranker),
         "converged_step": {
             task: step if step >= 0 else None
             for task, step in zip(ranker.tasks, steps_to_binary, strict=True)
@@ -142,3 +143,14 @@ def _make_record(
         "label_means": dict(ranker.label_means),
         "seconds": round(seconds, 3),
     }
+
+
+def _importance(ranker: Ranker) -> dict[str, list[float]]:
+    """Task -> each expert's share of the importance in validation; empty for a static gate.
+
+    The metric's state is among the weights, so it is that of the epoch that was kept.
+    """
+    if ranker.gate_measures is None:
+        return {}
+    shares = ranker.gate_measures.shares().numpy()
+    return {task: shares[i].round(6).tolist() for i, task in enumerate(ranker.tasks)}

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from benchmarks.harness.figures import styled
 
 Row = Mapping[str, Any]
 
@@ -28,18 +29,6 @@ LABELS = {
     "plain_balanced": "balanced, no weights",
     "greedy": "greedy",
     "top_k_dropped": "Top-2, dropped",
-}
-RC = {
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
-    "lines.markersize": 5.0,
 }
 
 
@@ -70,7 +59,7 @@ def write_report(results: Row, out: Path) -> None:
 
 def draw_figure(moments: list[Row], best: list[Row], path: Path) -> None:
     """Three panels over capacity: bias, standard deviation, loss after training."""
-    with mpl.rc_context(RC):
+    with styled():
         figure = Figure(figsize=(13.2, 4.6), dpi=160, layout="constrained")
         bias, deviation, loss = figure.subplots(1, 3)
         draw_panel(bias, moments, "bias")

@@ -93,7 +93,7 @@ def make_config(trial: Trial, base: TrainerConfig, setup: Setup, task: str | Non
             "max_epochs": setup.epochs or base.training.max_epochs,
         }
     )
-    changes = {"gate": parse_gate(trial["gate"]), "training": training}
+    changes: dict[str, object] = {"gate": parse_gate(trial["gate"]), "training": training}
     if task is not None:
         changes |= {"tasks": {task: base.tasks[task]}, "score": task}
     return base.model_copy(update=changes)

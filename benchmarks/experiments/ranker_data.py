@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline.config import RankerConfig
+from pipeline.config import Metric, RankerConfig
 from pipeline.evaluation.metrics import task_metrics
 from trainer.dataset import read_batches
 from trainer.ranker import Ranker
@@ -96,7 +96,7 @@ def measure(ranker: Ranker, logs: ReadyLogs, split: str) -> dict[str, float]:
     found = {}
     for name, values in zip(ranker.tasks, np.concatenate(logits, axis=1), strict=True):
         kind = ranker.config.tasks[name].kind
-        metric = "auc" if kind == "classification" else "rmse"
+        metric: Metric = "auc" if kind == "classification" else "rmse"
         metrics = task_metrics(
             kind,
             np.arange(values.size),

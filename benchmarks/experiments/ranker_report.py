@@ -74,7 +74,7 @@ def draw_heatmap(axes: Axes, case: Case) -> None:
                 color="white" if weight > 0.6 else "#333333",
             )
     axes.set_yticks(range(len(case["tasks"])), list(case["tasks"]))
-    axes.set_xticks(range(weights.shape[1]), range(1, weights.shape[1] + 1))
+    axes.set_xticks(range(weights.shape[1]), list(map(str, range(1, weights.shape[1] + 1))))
     axes.set_xlabel("expert")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

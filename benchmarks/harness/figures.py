@@ -65,7 +65,9 @@ def styled() -> Any:
         >>> axes.spines["top"].get_visible()
         False
     """
-    return mpl.rc_context(dict(STYLE))
+    # matplotlib's own type of the keys is a list of all of them.
+    settings: dict[Any, Any] = dict(STYLE)
+    return mpl.rc_context(settings)
 
 
 def describe_run(results: Mapping[str, Any]) -> str:

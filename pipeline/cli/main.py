@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli.data import ingest, simulate, validate
 from pipeline.cli.demo import demo
+from pipeline.cli.gates import gates
 from pipeline.cli.history import lineage, report, runs
 from pipeline.cli.model import score, train
 from pipeline.cli.run import run
@@ -19,7 +20,9 @@ from transforms.errors import DISK_IS_FULL, GaterankError
 # What the operating system refuses for reasons that lie with the machine.
 _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE}
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
-_VERBS = (demo, validate, simulate, run, report, runs, lineage, serve, rank, score, train, ingest)
+_VERBS = (
+    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, ingest
+)  # fmt: skip
 
 
 @click.group(

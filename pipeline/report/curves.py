@@ -10,6 +10,10 @@ from pipeline.report.plot import Dot, Line, Plot, points
 Records = Mapping[Model, TrainingRecord | None]
 Series = dict[str, tuple[list[float], list[float]]]  # line's class -> epochs, values
 _SUFFIXES = {"auc": "AUC", "rmse": "RMSE", "loss": "loss"}
+_BALANCE = {
+    "val_living_experts": "Experts alive, mean over tasks",
+    "val_importance_cv": "CV of the importance, mean over tasks",
+}
 
 
 def loss_plot(records: Records) -> Plot | None:
@@ -47,13 +51,28 @@ def task_plots(records: Records, tasks: tuple[str, ...]) -> list[Plot]:
     return plots
 
 
+def balance_plots(records: Records) -> list[Plot]:
+    """Living experts and variation of the importance by epoch, of per-example gates.
+
+    Args:
+        records: model -> its training.
+    """
+    plots = []
+    for key, title in _BALANCE.items():
+        series: Series = {model: _series(records.get(model), key) for model in MODELS}
+        plot = _plot(title, series, records, from_zero=True)
+        if plot is not None:
+            plots.append(plot)
+    return plots
+
+
 def _series(record: TrainingRecord | None, key: str) -> tuple[list[float], list[float]]:
     epochs = record.epochs if record else ()
     found = [(e.get("epoch", i + 1.0), e[key]) for i, e in enumerate(epochs) if key in e]
     return [epoch for epoch, _ in found], [value for _, value in found]
 
 
-def _plot(title: str, series: Series, records: Records) -> Plot | None:
+def _plot(title: str, series: Series, records: Records, from_zero: bool = False) -> Plot | None:
     values = [value for _, line in series.values() for value in line]
     if not values:
         return None
@@ -61,7 +80,7 @@ def _plot(title: str, series: Series, records: Records) -> Plot | None:
     plot = Plot(title, _describe(series), "epoch", left=44, right=308, top=10)
     x = plot.x_scale(1.0, max(last, 2.0))
     padding = 0.06 * (max(values) - min(values)) or 0.01
-    y = plot.y_scale(min(values) - padding, max(values) + padding)
+    y = plot.y_scale(0.0 if from_zero else min(values) - padding, max(values) + padding)
     for css, (epochs, line) in series.items():
         if line:
             plot.lines.append(Line(css, points([x(e) for e in epochs], [y(v) for v in line])))

@@ -1,11 +1,12 @@
 """Which task uses which expert: heatmap, use of experts, union and overlap of tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.report.groups import group_tasks
 from pipeline.report.inputs import ExportManifest, TaskInfo, TrainingRecord
 
 _KIND_NAMES = {
@@ -31,6 +32,7 @@ class GateMatrix:
         weights: [T, n].
         selected: [T, n] bool.
         converged: [T] the step at which the task's gate became binary, or None.
+        total_steps: of the training.
     """
 
     tasks: tuple[str, ...]
@@ -38,6 +40,7 @@ class GateMatrix:
     weights: NDArray[np.float64]
     selected: NDArray[np.bool_]
     converged: tuple[int | None, ...]
+    total_steps: int = 0
 
     @property
     def used_by(self) -> NDArray[np.int64]:
@@ -54,6 +57,12 @@ class GateMatrix:
     def experts_per_task(self) -> float:
         """The mean number of experts a task uses."""
         return float(self.selected.sum(axis=1).mean())
+
+    @property
+    def converged_shares(self) -> tuple[float | None, ...]:
+        """[T] the share of the training's steps until the task's gate was binary."""
+        total = max(1, self.total_steps)
+        return tuple(step if step is None else step / total for step in self.converged)
 
 
 @dataclass(frozen=True)
@@ -89,15 +98,16 @@ def gate_matrix(
     infos: Mapping[str, TaskInfo] = (
         export.tasks if export and export.tasks else training.tasks if training else {}
     )
-    names = tuple(name for group in _groups(infos).values() for name in group if name in rows)
+    names, groups = group_tasks(infos, rows)
     weights = np.array([rows[name][0] for name in names])  # [T, n]
     steps = training.converged_step if training else {}
     return GateMatrix(
         tasks=names,
-        groups=_ranges(infos, names),
+        groups=groups,
         weights=weights,
         selected=np.array([rows[name][1] for name in names]),
         converged=tuple(steps.get(name) for name in names),
+        total_steps=training.total_steps if training else 0,
     )
 
 
@@ -136,7 +146,9 @@ def describe_gate(gate: Mapping[str, object], num_experts: int) -> str:
     kind = str(gate.get("kind", "gate"))
     name = _KIND_NAMES.get(kind, kind)
     if kind == "shared_bottom":
-        return f"{name}, no experts"
+        units = gate.get("units")
+        widths = f" of {', '.join(map(str, units))} units" if isinstance(units, Sequence) else ""
+        return f"{name}{widths}, no experts"
     per_example = ", per example" if gate.get("per_example") else ""
     chosen = gate.get("experts_per_task")
     experts = f"k = {chosen} of {num_experts}" if chosen else f"all {num_experts}"
@@ -164,23 +176,6 @@ def _recorded(training: TrainingRecord | None) -> dict[str, tuple[list[float], l
         for name, row in last.items()
         if len(row) == training.num_experts
     }
-
-
-def _groups(infos: Mapping[str, TaskInfo]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, info in infos.items():
-        groups.setdefault(info.group, []).append(name)
-    return groups
-
-
-def _ranges(infos: Mapping[str, TaskInfo], names: tuple[str, ...]) -> dict[str, range]:
-    ranges, start = {}, 0
-    for group, members in _groups(infos).items():
-        size = sum(name in names for name in members)
-        if size:
-            ranges[group] = range(start, start + size)
-            start += size
-    return ranges
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

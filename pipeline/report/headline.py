@@ -7,6 +7,7 @@ from typing import Literal
 from pipeline.evaluation.comparison import PRIMARY_METRIC
 from pipeline.evaluation.figures import Figures
 from pipeline.report.comparison import share_of_best
+from pipeline.report.gate_facts import describe_budget, trained_gate
 from pipeline.report.gates import describe_gate
 from pipeline.report.inputs import ReportInputs
 from pipeline.report.numbers import METRIC_NAMES, bounds, count, percent, short, signed
@@ -79,8 +80,9 @@ def _tiles(inputs: ReportInputs) -> list[Tile]:
     tiles = [*_metric_tiles(figures), *_share_tile(inputs)] if figures else []
     if export:
         skipped = f"skips {len(export.skipped)}" if export.skipped else "none to skip"
+        budget = describe_budget(trained_gate(inputs.candidate, export))
         served = f"{len(export.union)} of {export.num_experts}"
-        tiles.append(Tile("Experts served", served, skipped))
+        tiles.append(Tile("Experts served", served, ", ".join(filter(None, (skipped, budget)))))
         if export.flops_per_example:
             cost = export.flops_per_example
             note = f"{short(cost.full)} to {short(cost.pruned)} FLOPs an example"

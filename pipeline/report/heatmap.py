@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.report.gates import GateMatrix, Overlap
-from pipeline.report.numbers import count, number, weight
+from pipeline.report.importance import Importance
+from pipeline.report.numbers import count, number, percent, weight
 
 # Beyond this many columns a cell is too narrow for its number.
 _MAX_NUMBERED_COLUMNS = 16
@@ -44,7 +48,7 @@ class Column:
     title: str
     used_by: int = 0
     share: float = 0.0
-    skipped: bool = False
+    unused: bool = False
     shown: bool = True
 
 
@@ -59,6 +63,8 @@ class Heatmap:
         groups: group's name -> its rows of C cells.
         compact: cells are narrow and have no numbers.
         end_title: of the column after the cells, empty for none.
+        foot: what the last row counts, empty for no such row.
+        unused: in that row, the word for an expert that no task uses.
     """
 
     title: str
@@ -67,6 +73,8 @@ class Heatmap:
     groups: dict[str, list[Row]]
     compact: bool
     end_title: str = ""
+    foot: str = ""
+    unused: str = ""
 
 
 def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
@@ -76,33 +84,57 @@ def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
         title: of the table.
         gate: of T tasks and n experts.
     """
-    num_experts, most = gate.weights.shape[1], max(1, int(gate.used_by.max()))
-    compact = num_experts > _MAX_NUMBERED_COLUMNS
-    columns = [
-        Column(
-            label=str(expert),
-            title=f"expert {expert}: " + (f"used by {used} tasks" if used else "no task, skipped"),
-            used_by=used,
-            share=round(used / most, 3),
-            skipped=not used,
-            shown=not compact or expert % _LABEL_EVERY == 0,
-        )
-        for expert, used in enumerate(gate.used_by.tolist())
-    ]
-    ever_binary = any(step is not None for step in gate.converged)
-    union = len(gate.union)
+    union, num_experts = len(gate.union), gate.weights.shape[1]
     skipped = num_experts - union
+    ever_binary = any(step is not None for step in gate.converged)
     return Heatmap(
         title=title,
         caption=f"{union} of {num_experts} experts are used, {gate.experts_per_task:.1f} a task"
         + (f"; serving skips {skipped}." if skipped else "; there is none to skip."),
-        columns=columns,
+        columns=_expert_columns(gate.selected, "used by", "no task, skipped"),
         groups={
             group: [_gate_row(gate, row, ever_binary) for row in rows]
             for group, rows in gate.groups.items()
         },
-        compact=compact,
+        compact=_is_compact(num_experts),
         end_title="binary at" if ever_binary else "",
+        foot="used by",
+        unused="skip",
+    )
+
+
+def importance_heatmap(title: str, importance: Importance) -> Heatmap:
+    """Share of the weight of all validation examples by task and expert.
+
+    Args:
+        title: of the table.
+        importance: of T tasks and n experts.
+    """
+    num_experts = importance.shares.shape[1]
+    variation = importance.variation
+    living = importance.living.sum(axis=1)
+    return Heatmap(
+        title=title,
+        caption="Share of the weight of all validation examples: "
+        f"{importance.living_experts:.1f} of {num_experts} experts live a task, "
+        f"CV {number(float(variation.mean()), 2)}, each on the mean.",
+        columns=_expert_columns(importance.living, "lives for", "dead for every task"),
+        groups={
+            group: [
+                Row(
+                    row + 1,
+                    importance.tasks[row],
+                    _weight_cells(importance.tasks[row], importance.shares[row]),
+                    f"{living[row]}, {number(variation[row], 2)}",
+                )
+                for row in rows
+            ]
+            for group, rows in importance.groups.items()
+        },
+        compact=_is_compact(num_experts),
+        end_title="living, CV",
+        foot="lives for",
+        unused="dead",
     )
 
 
@@ -149,14 +181,40 @@ def overlap_heatmap(gate: GateMatrix, overlap: Overlap) -> Heatmap:
     )
 
 
-def _gate_row(gate: GateMatrix, row: int, ever_binary: bool) -> Row:
-    task, step = gate.tasks[row], gate.converged[row]
-    cells: list[Cell | None] = [
-        _cell(value, weight(value), f"{task}, expert {expert}") if value > 0 else None
-        for expert, value in enumerate(gate.weights[row].tolist())
+def _is_compact(num_columns: int) -> bool:
+    return num_columns > _MAX_NUMBERED_COLUMNS
+
+
+def _expert_columns(uses: NDArray[np.bool_], used: str, unused: str) -> list[Column]:
+    """A column an expert, with the number of tasks that use it, from [T, n]."""
+    counts = uses.sum(axis=0)  # [n]
+    most = max(1, int(counts.max()))
+    compact = _is_compact(len(counts))
+    return [
+        Column(
+            label=str(expert),
+            title=f"expert {expert}: "
+            + (f"{used} {tasks} task{'s' * (tasks > 1)}" if tasks else unused),
+            used_by=tasks,
+            share=round(tasks / most, 3),
+            unused=not tasks,
+            shown=not compact or expert % _LABEL_EVERY == 0,
+        )
+        for expert, tasks in enumerate(counts.tolist())
     ]
-    end = ("never" if step is None else count(step)) if ever_binary else ""
-    return Row(row + 1, task, cells, end)
+
+
+def _gate_row(gate: GateMatrix, row: int, ever_binary: bool) -> Row:
+    task, step, share = gate.tasks[row], gate.converged[row], gate.converged_shares[row]
+    end = "never" if step is None else f"{count(step)} ({percent(share)})"
+    return Row(row + 1, task, _weight_cells(task, gate.weights[row]), end if ever_binary else "")
+
+
+def _weight_cells(task: str, weights: NDArray[np.float64]) -> list[Cell | None]:
+    return [
+        _cell(value, weight(value), f"{task}, expert {expert}")
+        for expert, value in enumerate(weights.tolist())
+    ]
 
 
 def _cell(value: float, text: str, title: str) -> Cell | None:

@@ -36,6 +36,8 @@ class TrainingRecord(Document):
         tasks: name -> kind and group.
         steps: [S] the steps at which gate weights were recorded.
         gate_weights: task -> [S, n]; empty for a per-example gate.
+        importance: task -> [n] shares of the weight of all validation examples; empty for a
+            static gate.
         converged_step: task -> the step at which its gate became binary.
         total_steps: of the training.
         epochs: one record an epoch: `loss`, `val_loss`, `val_<task>_<metric>`.
@@ -49,6 +51,7 @@ class TrainingRecord(Document):
     tasks: dict[str, TaskInfo]
     steps: tuple[int, ...] = ()
     gate_weights: dict[str, tuple[tuple[float, ...], ...]] = {}
+    importance: dict[str, tuple[float, ...]] = {}
     converged_step: dict[str, int | None] = {}
     total_steps: int = 0
     epochs: tuple[dict[str, float], ...] = ()

@@ -1,5 +1,6 @@
 """Renders the report: one HTML page with its style and charts inside, nothing fetched."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from pipeline.evaluation.comparison import Model
 from pipeline.report import numbers
 from pipeline.report.calibration_plots import calibration_plots
 from pipeline.report.comparison import forests
-from pipeline.report.curves import loss_plot, task_plots
+from pipeline.report.curves import balance_plots, loss_plot, task_plots
 from pipeline.report.data_quality import data_quality
-from pipeline.report.gates import GateMatrix, describe_gate, gate_matrix, overlap
+from pipeline.report.gate_facts import TrainedGate, gate_facts, trained_gate
+from pipeline.report.gates import GateMatrix, describe_gate, overlap
 from pipeline.report.headline import headline
-from pipeline.report.heatmap import gate_heatmap, overlap_heatmap
+from pipeline.report.heatmap import Heatmap, gate_heatmap, importance_heatmap, overlap_heatmap
 from pipeline.report.inputs import ReportInputs, TrainingRecord
 from pipeline.report.slice_table import slice_tables
 from pipeline.report.trajectories import trajectory_plots
@@ -78,11 +80,11 @@ def _environment() -> Environment:
 
 def _context(inputs: ReportInputs) -> dict[str, Any]:
     figures = inputs.figures
-    candidate = gate_matrix(inputs.candidate, inputs.export)
-    matrices: dict[Model, GateMatrix | None] = {
-        "candidate": candidate,
-        "baseline": gate_matrix(inputs.baseline, inputs.baseline_export),
+    gates: dict[Model, TrainedGate] = {
+        "candidate": trained_gate(inputs.candidate, inputs.export),
+        "baseline": trained_gate(inputs.baseline, inputs.baseline_export),
     }
+    candidate = gates["candidate"].matrix
     records: dict[Model, TrainingRecord | None] = {
         "candidate": inputs.candidate,
         "baseline": inputs.baseline,
@@ -92,11 +94,11 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "inputs": inputs,
         "figures": figures,
         "headline": headline(inputs),
-        "gates": [
-            gate_heatmap(_gate_title(model, records[model]), matrix)
-            for model, matrix in matrices.items()
-            if matrix is not None
-        ],
+        "gate_names": {model: _gate_name(gate) for model, gate in gates.items() if gate.record},
+        "gate_facts": gate_facts(gates),
+        "gates": [heatmap for model, gate in gates.items() for heatmap in _heatmaps(model, gate)],
+        "is_static": any(gate.matrix for gate in gates.values()),
+        "balance": balance_plots(records),
         "overlap": overlap_heatmap(candidate, overlap(candidate)) if candidate else None,
         "trajectories": {
             model: trajectory_plots(record, tasks) for model, record in records.items()
@@ -110,9 +112,16 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _gate_title(model: Model, record: TrainingRecord | None) -> str:
-    gate = describe_gate(record.gate, record.num_experts) if record else "gate"
-    return f"{model.capitalize()}: {gate}"
+def _heatmaps(model: Model, gate: TrainedGate) -> Iterator[Heatmap]:
+    title = f"{model.capitalize()}: {_gate_name(gate)}"
+    if gate.matrix:
+        yield gate_heatmap(title, gate.matrix)
+    if gate.importance:
+        yield importance_heatmap(title, gate.importance)
+
+
+def _gate_name(gate: TrainedGate) -> str:
+    return describe_gate(gate.record.gate, gate.record.num_experts) if gate.record else "gate"
 
 
 def _task_order(inputs: ReportInputs, gate: GateMatrix | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from pipeline.evaluation.comparison import PRIMARY_METRIC, Outcome
 from pipeline.evaluation.figures import Figures
 from pipeline.report.comparison import share_of_best
+from pipeline.report.gate_facts import TrainedGate, describe_budget, trained_gate
 from pipeline.report.headline import headline
 from pipeline.report.inputs import ExportManifest, ReportInputs, TaskExport, Truth
 from pipeline.report.numbers import METRIC_NAMES, bounds, number, percent, short, signed
@@ -68,6 +69,17 @@ def summarize(inputs: ReportInputs) -> Iterator[RenderableType]:
         yield Text()
         yield _expert_table(inputs.export)
         yield Text(_serving(inputs.export))
+        gate = trained_gate(inputs.candidate, inputs.export)
+        yield from (Text(f"  {line}") for line in _gate_lines(gate))
+
+
+def _gate_lines(gate: TrainedGate) -> Iterator[str]:
+    """The serving budget and the spread of the examples, where the gate has one."""
+    if gate.budget is not None:
+        yield describe_budget(gate)
+    if gate.importance:
+        living, variation = gate.importance.living_experts, gate.importance.variation.mean()
+        yield f"experts alive a task {living:.1f}, CV of their importance {variation:.2f}"
 
 
 def _metric_table(figures: Figures, truth: Truth | None) -> Table:

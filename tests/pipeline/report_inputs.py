@@ -59,7 +59,7 @@ def make_inputs(
     experts = DEMO_EXPERTS if experts is None else experts
     random = np.random.default_rng(seed)
     config, figures = make_figures(tasks, refused, num_rows, seed)
-    dselect = {"kind": "dselect_k", "experts_per_task": 2, "beta": 1.0, "entropy_weight": 0.01}
+    dselect = {"kind": "dselect_k", "experts_per_task": 2, "beta": 1.0, "serving_budget": 4}
     documents = {
         "name": "demo",
         "candidate": training(tasks, experts, num_experts, dselect, random),
@@ -122,6 +122,48 @@ def training(
         "seconds": 46.2,
         "label_means": dict.fromkeys(tasks, 0.1),
     }
+
+
+def per_example(
+    record: dict[str, Any], gate: dict[str, Any], random: np.random.Generator, dead: int = 2
+) -> dict[str, Any]:
+    """The same training with a per-example gate that leaves some experts dead."""
+    num_experts = record["num_experts"]
+    importance = {}
+    for task in record["tasks"]:
+        shares = random.dirichlet(np.full(num_experts, 3.0))
+        shares[random.choice(num_experts, dead, replace=False)] = 0.0
+        importance[task] = (shares / shares.sum()).round(6).tolist()
+    epochs = [
+        one
+        | {
+            "val_living_experts": num_experts - dead + 1.5 * np.exp(-one["epoch"] / 2),
+            "val_importance_cv": 0.6 + 0.8 * np.exp(-one["epoch"] / 3),
+        }
+        for one in record["epochs"]
+    ]
+    return record | {
+        "gate": gate,
+        "gate_weights": {task: [] for task in record["tasks"]},
+        "importance": importance,
+        "converged_step": dict.fromkeys(record["tasks"]),
+        "epochs": epochs,
+    }
+
+
+def make_per_example_inputs(dead: int = 2, num_experts: int = 8) -> ReportInputs:
+    """A run whose candidate chooses experts by example; the baseline's gate is static."""
+    inputs = make_inputs(num_experts=num_experts, num_rows=800).model_dump(mode="json")
+    gate = {"kind": "top_k", "experts_per_task": 2, "per_example": True}
+    candidate = per_example(inputs["candidate"], gate, np.random.default_rng(3), dead)
+    export = inputs["export"]
+    every = list(range(num_experts))
+    tasks = {
+        name: task | {"experts": every, "weights": None} for name, task in export["tasks"].items()
+    }
+    costs = {name: {"full": 1e6, "pruned": 1e6} for name in ("parameters", "flops_per_example")}
+    export = export | {"tasks": tasks, "union": every, "skipped": [], **costs}
+    return ReportInputs.model_validate(inputs | {"candidate": candidate, "export": export})
 
 
 def _epoch(

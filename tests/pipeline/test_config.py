@@ -66,6 +66,9 @@ def test_what_is_printed_is_what_was_meant(tmp_path):
         ([("baseline.gate", {"kind": "top_k", "experts_per_task": 9})], "experts_per_task=9"),
         ([("gate", {"kind": "dselect_k", "beta": 0})], "gate.beta"),
         ([("gate", {"kind": "best"})], "gate"),
+        ([("gate", {"kind": "shared_bottom", "units": []})], "gate.units"),
+        ([("gate", {"kind": "shared_bottom", "units": [0]})], "gate.units.0"),
+        ([("gate", {"kind": "top_k", "units": [8]})], "gate.units"),
         ([("featurez", {})], "featurez"),
         ([("features.click", {"of": "user", "kind": "numeric"})], "known before the impression"),
         ([("features.t", {"of": "item", "kind": "numeric", "column": "timestamp"})], "timestamp"),
@@ -100,6 +103,21 @@ def test_a_broken_rule_is_told_with_its_place_and_value(tmp_path, changes, messa
         load_config(write(tmp_path, changed(*changes)))
     assert message in str(error.value)
     assert "rule" in str(error.value)
+
+
+def test_a_shared_bottom_has_widths_of_its_own_or_those_of_an_expert(tmp_path):
+    model = {"num_experts": 4, "expert_units": [16]}
+    document = changed(
+        ("model", model),
+        ("gate", {"kind": "shared_bottom", "units": [64, 8]}),
+        ("baseline.gate", {"kind": "shared_bottom"}),
+    )
+    config = load_config(write(tmp_path, document))
+    wide, narrow = (config.trainer_config(role) for role in ("candidate", "baseline"))
+    assert (wide.num_experts, wide.expert_units) == (1, (64, 8))
+    assert (narrow.num_experts, narrow.expert_units) == (1, (16,))
+    mixture = load_config(write(tmp_path, changed(("model", model))))
+    assert (mixture.num_experts, mixture.expert_units) == (4, (16,))
 
 
 def test_all_broken_rules_are_told_at_once(tmp_path):

@@ -148,7 +148,7 @@ def test_a_run_that_left_nothing_still_has_a_page():
     page = Page(render_report(ReportInputs(name="empty")))
     for expected in (
         "Not evaluated",
-        "No static gate weights",
+        "No gate weights: the run did not train",
         "No epoch was recorded",
         "No model was exported",
         "The ingestion left no counts",

@@ -19,7 +19,12 @@ from pipeline.report.plot import Scale, nice, spread
 from pipeline.report.slice_table import slice_tables
 from pipeline.report.summary import print_summary, summarize
 from pipeline.report.trajectories import trajectory_plots
-from tests.pipeline.report_inputs import DEMO_EXPERTS, DEMO_TASKS, make_inputs
+from tests.pipeline.report_inputs import (
+    DEMO_EXPERTS,
+    DEMO_TASKS,
+    make_inputs,
+    make_per_example_inputs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +92,7 @@ def test_jaccard_counts_common_experts(gate):
 
 def test_the_heatmap_marks_what_no_task_uses(gate):
     table = gate_heatmap("Candidate", gate)
-    assert [column.label for column in table.columns if column.skipped] == ["1", "3", "6", "7"]
+    assert [column.label for column in table.columns if column.unused] == ["1", "3", "6", "7"]
     assert [column.used_by for column in table.columns] == [5, 0, 4, 0, 3, 3, 0, 0]
     share = next(row for rows in table.groups.values() for row in rows if row.name == "share")
     assert [cell.text if cell else "" for cell in share.cells] == ["", "", "1.00", *[""] * 5]
@@ -186,6 +191,14 @@ def test_the_summary_fits_eighty_columns_and_says_what_serving_skips(inputs):
     assert number(primary.candidate.value) in click
     assert bounds(primary.gain, digits=3) in click
     assert "share          2 (1.00)" in text
+    assert "  budget of 4 met" in text
+
+
+def test_the_summary_of_a_per_example_gate_says_how_many_experts_live():
+    text = printed(make_per_example_inputs())
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "experts alive a task 6.0, CV of their importance 0." in text
+    assert "budget" not in text
 
 
 def test_the_summary_of_a_refused_or_broken_run():

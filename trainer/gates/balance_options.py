@@ -23,15 +23,25 @@ class BalanceSection(Section):
 
 
 class SoftBalanceSection(BalanceSection):
-    """A penalty on uneven importance.
+    """In training, uneven importance has a price.
 
     Attributes:
-        kind: `importance` (squared coefficient of variation) or `kl` (from uniform).
-        weight: w.
+        weight: of the penalty.
     """
 
-    kind: Literal["importance", "kl"]
     weight: float = Field(0.5, ge=0.0, le=1e6)
+
+
+class ImportanceSection(SoftBalanceSection):
+    """A penalty on the squared coefficient of variation of the importance."""
+
+    kind: Literal["importance"]
+
+
+class KlSection(SoftBalanceSection):
+    """A penalty on the KL divergence of the shares of importance from equal shares."""
+
+    kind: Literal["kl"]
 
 
 class HardBalanceSection(BalanceSection):
@@ -42,7 +52,7 @@ class RelativeSection(HardBalanceSection):
     """Bars an expert while its summed relative surplus is over the threshold.
 
     Attributes:
-        threshold: 0.5 is half a fair share.
+        threshold: in fair shares; 0.5 is half of one.
     """
 
     kind: Literal["relative"]
@@ -53,7 +63,7 @@ class MeanSection(HardBalanceSection):
     """Bars an expert while its mean share is over the fair share by the threshold.
 
     Attributes:
-        threshold: share of all examples.
+        threshold: in shares of all examples.
     """
 
     kind: Literal["mean"]
@@ -61,8 +71,8 @@ class MeanSection(HardBalanceSection):
 
 
 BALANCES: dict[str, type[BalanceSection]] = {
-    "importance": SoftBalanceSection,
-    "kl": SoftBalanceSection,
+    "importance": ImportanceSection,
+    "kl": KlSection,
     "relative": RelativeSection,
     "mean": MeanSection,
 }

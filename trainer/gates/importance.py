@@ -99,6 +99,11 @@ class ImportanceMeasures(tf.keras.metrics.Metric):
         """Forgets all examples."""
         self.importance.assign(tf.zeros_like(self.importance))
 
+    def shares(self) -> tf.Tensor:
+        """[T, n]: each expert's share of the importance; 0 before the first example."""
+        importance = tf.convert_to_tensor(self.importance)
+        return tf.math.divide_no_nan(importance, tf.reduce_sum(importance, axis=-1, keepdims=True))
+
     def result(self) -> dict[str, tf.Tensor]:
         """Name -> scalar."""
         importance = tf.convert_to_tensor(self.importance)

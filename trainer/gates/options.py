@@ -10,6 +10,9 @@ from transforms.section import Section
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
 PerTask = Annotated[int, Field(ge=1, le=1024)]
 Steps = Annotated[int, Field(ge=1, le=10**9)]
+Units = Annotated[int, Field(ge=1, le=65536)]
+Widths = tuple[Units, ...]
+MAX_LAYERS = 16
 
 
 class GateSection(Section):
@@ -27,13 +30,17 @@ class GateSection(Section):
         """How many experts a ranker with this gate has, of `model.num_experts`."""
         return num_experts
 
+    def choose_widths(self, expert_units: Widths) -> Widths:
+        """Widths of each expert's layers in a ranker with this gate, of `model.expert_units`."""
+        return expert_units
+
 
 class BudgetedSection(GateSection):
     """What the options of gates with smooth selector probabilities have: a serving budget.
 
     Attributes:
         serving_budget: how many experts all tasks together should use, which is what
-            serving must compute; None for no budget. Static gates only.
+            serving must compute; null for no budget. Static gates only.
         budget_weight: lambda_U, penalty on each expected expert over the budget.
         budget_growth: what a step adds to lambda_U for each expected expert over the budget.
     """
@@ -68,21 +75,31 @@ class SoftmaxOptions(GateSection):
 
 
 class SharedBottomOptions(GateSection):
-    """No gate: all tasks share one stack of `model.expert_units`, and there are no experts."""
+    """No gate: all tasks share one stack of layers, and there are no experts.
+
+    Attributes:
+        units: widths of its layers; null for those of one expert, `model.expert_units`. As
+            wide as all n experts together it is the fair rival of n experts.
+    """
 
     kind: Literal["shared_bottom"]
     per_example: Literal[False] = False
+    units: Widths | None = Field(None, min_length=1, max_length=MAX_LAYERS)
 
     def count_experts(self, num_experts: int) -> int:
         """One: the shared bottom."""
         return 1
 
+    def choose_widths(self, expert_units: Widths) -> Widths:
+        """`units` where they are given."""
+        return self.units or expert_units
+
 
 class TopKOptions(GateSection):
-    """softmax over the k largest logits, 0 elsewhere (METHODS: Top-k).
+    """Softmax over the k largest logits, exactly 0 elsewhere.
 
     Attributes:
-        experts_per_task: k.
+        experts_per_task: k, how many experts a task uses.
         balance: how a per-example gate spreads the examples over the experts.
     """
 
@@ -100,9 +117,9 @@ class NoisyTopKOptions(GateSection):
     """Top-k per example over logits that carry noise in training.
 
     Attributes:
-        experts_per_task: k.
-        importance_weight: of the squared coefficient of variation of the importance.
-        load_weight: of the squared coefficient of variation of the load.
+        experts_per_task: k, how many experts a task uses.
+        importance_weight: penalty on the squared coefficient of variation of the importance.
+        load_weight: penalty on the squared coefficient of variation of the load.
     """
 
     kind: Literal["noisy_top_k"]
@@ -117,7 +134,7 @@ class GumbelSoftmaxOptions(BudgetedSection):
 
     Attributes:
         temperature: of the relaxed coins in training.
-        usage_weight: lambda, of the sum of log p; drives the chances down.
+        usage_weight: lambda, penalty on the sum of log p, which drives the chances down.
 
     The serving budget counts an expert with the chance that any task uses it. Serving has no
     coins, so it may compute more; and where all tasks surely use an expert, a price moves
@@ -135,18 +152,18 @@ class DSelectKOptions(EntropySection):
 
     Attributes:
         experts_per_task: k, the number of selectors.
-        beta: width of the smooth-step function, > 0.
+        beta: width of the smooth-step function.
         beta_steps: training steps over which beta falls to 1e-16, after which every selector
             is one expert, for every example too; only those that meet the serving budget
-            count. About two thirds of all steps leave time to adapt. None keeps beta.
+            count. About two thirds of all steps leave time to adapt. null keeps beta.
         initial_scale: z starts uniform in [-1, 1] times `initial_scale` times beta. With a
             small one the selectors of a task start alike, with a large one each near
             experts of its own.
         unused_codes: what becomes of the codes without an expert, where the number of
             experts is no power of two: `penalty` on their mass, or each stands for a
             `random` expert, of which no two codes have the same.
-        unreachable_weight: lambda_u, of that penalty.
-        unused_codes_seed: of the random experts.
+        unreachable_weight: lambda_u, penalty on the mass of unused codes.
+        unused_codes_seed: of the draw of the random experts.
         balance: how a per-example gate spreads the examples; `importance` or `kl`.
     """
 
@@ -176,7 +193,7 @@ class AnnealedOptions(BudgetedSection):
 
     Attributes:
         experts_per_task: k, the number of selectors.
-        start_temperature: tau_s.
+        start_temperature: tau_s, the temperature of the first step.
         steps: training steps over which the temperature falls log-uniformly, whether they
             meet the serving budget or not.
     """

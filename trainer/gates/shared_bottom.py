@@ -10,7 +10,7 @@ class SharedBottomGate(Gate):
     """All tasks share the bottom layers: one stack, whose weight is 1 for each task.
 
     A ranker with this gate has one stack in place of its experts, so training, export and
-    report need no case of their own.
+    report need no case of their own. `units` chooses its widths.
 
     Example:
         >>> gate = SharedBottomGate(2, 1, SharedBottomOptions(kind="shared_bottom"))
