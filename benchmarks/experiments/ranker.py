@@ -5,7 +5,7 @@
 METHODS' experiment of section 4.3, with the service's own ingestion, transform, model and
 training loop. Compared are the gates, a shared bottom and one model a task; and, for
 DSelect-k, quality against the number of experts that serving has to compute (serving
-budget). KuaiRand is left out where its files are not given.
+budget). `--data` is the folder of KuaiRand's files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks.experiments.ranker_data import ReadyLogs, make_ready, measure, simulate_once
 from benchmarks.experiments.ranker_report import write_report
-from benchmarks.harness.experiment import Experiment, Settings, load_sizes, main
+from benchmarks.harness.experiment import DataSetup, Experiment, Settings, load_sizes, main
 from benchmarks.harness.trials import Result, Trial, Trials
 from benchmarks.harness.tuning import Search, compare_gates
 from pipeline.config import load_config
@@ -30,8 +30,8 @@ from transforms.section import Section
 _WORK = Path("build", "experiments", "ranker")
 
 
-class Setup(Section):
-    """What every trial depends on.
+class Setup(DataSetup):
+    """What every trial depends on; `data` is KuaiRand's folder.
 
     Attributes:
         impressions: of the simulated logs.
@@ -75,13 +75,14 @@ class RankerSettings(Settings):
 
 
 @cache
-def ready_logs(case: str, preset: str, impressions: int, data: Path | None) -> ReadyLogs:
+def ready_logs(case: str, preset: str, setup: Setup) -> ReadyLogs:
     """The case's examples."""
-    folder = _WORK / f"{case}-{impressions}"
-    config = load_config(Path(preset))
-    logs = simulate_once(folder / "logs", impressions) if case == "simulated" else data
-    assert logs is not None
-    return make_ready(config, logs, folder)
+    if case == "simulated":
+        folder = _WORK / f"simulated-{setup.impressions}"
+        logs = simulate_once(folder / "logs", setup.impressions)
+    else:
+        folder, logs = _WORK / case, setup.data
+    return make_ready(load_config(Path(preset)), logs, folder)
 
 
 def make_config(trial: Trial, base: TrainerConfig, setup: Setup, task: str | None) -> TrainerConfig:
@@ -165,13 +166,11 @@ def spend_budgets(
     return rows
 
 
-def run(settings: RankerSettings, trials: Trials, data: Path | None) -> dict[str, object]:
-    """Every gate, one model a task, and every budget, on each case that has its logs."""
+def run(settings: RankerSettings, trials: Trials) -> dict[str, object]:
+    """Every gate, one model a task, and every budget, on each case."""
     cases = []
     for case, preset in settings.cases.items():
-        if case != "simulated" and data is None:
-            continue
-        logs = ready_logs(case, preset, settings.setup.impressions, data)
+        logs = ready_logs(case, preset, settings.setup)
 
         def train_here(batch: Sequence[Trial], logs: ReadyLogs = logs) -> Iterator[Result]:
             return train(batch, logs, settings.setup)
