@@ -119,7 +119,7 @@ def train_once(trial: Trial, logs: ReadyLogs, setup: Setup, task: str | None) ->
         "metrics": measure(ranker, logs, "test"),
         "binary": bool(np.all(ranker.gate.converged())),
         "open_share": 1.0 if None in steps else max(steps) / record["total_steps"],
-        "weights": weights.round(4).tolist(),
+        "weights": weights.astype(np.float64).round(4).tolist(),
         "experts_used": float((weights > 0).sum(axis=-1).mean()),
         "union": int((weights > 0).any(axis=0).sum()),
         "seconds": record["seconds"],
