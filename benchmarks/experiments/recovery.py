@@ -137,7 +137,7 @@ def train(trials: Sequence[Trial], setup: Setup) -> Iterator[Result]:
     losses, converged = runs.errors(validation).numpy(), runs.converged().numpy()
     selected, true = runs.selected()[:, 0], runs.truth.numpy() > 0
     for r in range(len(trials)):
-        end = {"validation_loss": float(losses[r])}
+        end = {"validation_loss": float(losses[r])} if np.isfinite(losses[r]) else None
         yield {
             "any": end,
             "converged": end if converged[r] else None,
