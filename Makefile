@@ -14,7 +14,7 @@ PRESET ?= presets/demo.yaml
 # A file's tests share costly fixtures, so a file stays with one worker.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: help demo test test-fast experiment pictures lint types check lock clean
+.PHONY: help demo test test-fast experiment bench pictures lint types check lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ test-fast: $(READY)  ## the tests that need no pipeline run
 experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="--quick"
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.experiments.$(NAME) $(ARGS)
+
+bench: $(READY)  ## how long something takes: NAME=gates ARGS="--quick"
+	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.$(NAME) $(ARGS)
 
 pictures: $(READY)  ## draw the pictures of docs/gates.md
 	$(BIN)/python -m benchmarks.pictures.gates

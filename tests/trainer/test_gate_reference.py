@@ -18,7 +18,7 @@ from trainer.gates.dselect_k import select_expert, smooth_step
 from trainer.gates.importance import divergence_from_uniform, living_experts, squared_variation
 from trainer.gates.noisy_top_k import chance_of_selection
 from trainer.gates.pressure import expected_union
-from trainer.gates.top_k import keep_top_k
+from trainer.gates.top_k import find_largest, keep_top_k
 
 GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "golden" / "gates.json"
 NOTHING = np.zeros([1, 4], np.float32)
@@ -153,13 +153,29 @@ def test_annealed_beta_leaves_every_example_at_most_k_experts():
 
 
 @quick
-@given(seed=seeds, n=st.integers(1, 17), data=st.data())
+@given(seed=seeds, n=st.integers(2, 17), data=st.data())
 def test_load_is_the_reference(seed, n, data):
-    k, rng = data.draw(st.integers(1, n)), np.random.default_rng(seed)
+    k, rng = data.draw(st.integers(1, n - 1)), np.random.default_rng(seed)
     clean, noisy = rng.normal(size=(2, n))
     deviation = rng.uniform(0.1, 2, n)
-    found = chance_of_selection(*(tf.constant(x) for x in (clean, noisy, deviation)), k)
+    largest = find_largest(tf.constant(noisy), k + 1)
+    found = chance_of_selection(*(tf.constant(x) for x in (clean, noisy, deviation)), largest)
     np.testing.assert_allclose(found, reference.load(clean, noisy, deviation, k), atol=1e-6)
+
+
+def test_where_all_experts_are_selected_the_load_is_even():
+    gate = spread(FAMILY["noisy-top-k"].make(4, 4))
+    assert float(gate(np.ones([5, 4], np.float32), training=True).penalties["load"]) == 0
+
+
+@pytest.mark.parametrize("k", [1, 2, 8, 9, 12])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_of_equal_logits_the_first_are_the_largest(k, compiled):
+    logits = np.random.default_rng(k).integers(3, size=(50, 12)).astype(np.float32)
+    logits[:, ::5] = tf.float32.min  # barred
+    find = tf.function(lambda x: find_largest(x, k), jit_compile=compiled)
+    expected = np.argsort(-logits, axis=-1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(find(logits), expected)
 
 
 @quick
@@ -179,6 +195,15 @@ def test_any_selector_is_the_reference(seed, m, beta):
     np.testing.assert_allclose(codes, reference.selector(z, beta), atol=1e-9)
     np.testing.assert_allclose(codes.sum(), 1)
     assert (codes >= 0).all()
+
+
+def test_the_gradient_of_the_expected_union_is_the_chance_that_nobody_else_uses_the_expert():
+    codes = tf.constant(np.random.default_rng(0).dirichlet(np.ones(4), size=(3, 2)))
+    with tf.GradientTape() as tape:
+        tape.watch(codes)
+        union = expected_union(codes)
+    unused = np.prod(1 - codes.numpy(), axis=(0, 1))
+    np.testing.assert_allclose(tape.gradient(union, codes), unused / (1 - codes.numpy()))
 
 
 @quick

@@ -21,9 +21,7 @@ def entropy(shares: tf.Tensor) -> tf.Tensor:
         >>> round(float(entropy(tf.constant([0.5, 0.5, 0.0]))), 4)
         0.6931
     """
-    positive = shares > 0.0
-    safe = tf.where(positive, shares, tf.ones_like(shares))
-    return -tf.reduce_sum(safe * tf.math.log(safe), axis=-1)
+    return -tf.reduce_sum(tf.math.xlogy(shares, shares), axis=-1)
 
 
 class SoftmaxSelectorsGate(Gate):

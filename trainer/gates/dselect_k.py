@@ -1,5 +1,7 @@
 """DSelect-k: a continuously differentiable gate that ends in at most k experts a task."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -23,15 +25,22 @@ def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
         [0.0, 0.5, 1.0]
     """
     # In units of beta, so that a beta of 1e-16 overflows nothing; exact at both ends.
-    u = tf.clip_by_value(t / beta, -0.5, 0.5)
+    u = _clip(t / beta)
     return -2.0 * u**3 + 1.5 * u + 0.5
+
+
+@tf.custom_gradient
+def _clip(u: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """To [-1/2, 1/2], where the cubic is flat: its slope alone stops the gradient."""
+    return tf.clip_by_value(u, -0.5, 0.5), lambda upstream: upstream
 
 
 def select_expert(bits: tf.Tensor) -> tf.Tensor:
     """r(z): probability of each code, for independent bits with probabilities S(z).
 
     r_i = prod of s_j over the set bits j of i, times prod of (1 - s_j) over the others.
-    Built by doubling, one bit at a time, so no table of codes is needed.
+    Built by doubling, one bit at a time, so no table of codes is needed; codes are the first
+    axis until the end, because tensors are quickly joined along that one only.
 
     Args:
         bits: S(z), [..., m], least significant bit first.
@@ -43,11 +52,11 @@ def select_expert(bits: tf.Tensor) -> tf.Tensor:
         >>> select_expert(tf.constant([1.0, 0.0])).numpy().tolist()
         [0.0, 1.0, 0.0, 0.0]
     """
-    codes = tf.ones_like(tf.reduce_sum(bits, axis=-1, keepdims=True))  # [..., 1]
+    codes = tf.ones(tf.shape(bits)[:-1], bits.dtype)[tf.newaxis]  # [1, ...]
     for bit in tf.unstack(bits, axis=-1):
-        one = bit[..., tf.newaxis]
-        codes = tf.concat([codes * (1.0 - one), codes * one], axis=-1)
-    return codes
+        set_ = codes * bit
+        codes = tf.concat([codes - set_, set_], axis=0)
+    return tf.transpose(codes, [*range(1, codes.shape.rank), 0])
 
 
 def bits_entropy(bits: tf.Tensor) -> tf.Tensor:
@@ -57,12 +66,10 @@ def bits_entropy(bits: tf.Tensor) -> tf.Tensor:
         bits: S(z), [..., m].
 
     Returns:
-        [...]; 0 exactly where all bits are binary, with a zero gradient there.
+        [...]; 0 exactly where all bits are binary, with a finite gradient there.
     """
-    open_ = (bits > 0.0) & (bits < 1.0)
-    safe = tf.where(open_, bits, 0.5 * tf.ones_like(bits))
-    entropy = -safe * tf.math.log(safe) - (1.0 - safe) * tf.math.log1p(-safe)
-    return tf.reduce_sum(tf.where(open_, entropy, tf.zeros_like(entropy)), axis=-1)
+    zeros = 1.0 - bits
+    return -tf.reduce_sum(tf.math.xlogy(bits, bits) + tf.math.xlogy(zeros, zeros), axis=-1)
 
 
 class DSelectKGate(Gate):
@@ -124,7 +131,8 @@ class DSelectKGate(Gate):
         unused = codes[..., self.num_experts :]
         experts = self._experts(codes)  # [.., T, k, n]
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
-        weights = tf.einsum("...k,...kn->...n", mix, experts)
+        # A product of many tiny matrices would take several times as long.
+        weights = tf.reduce_sum(mix[..., tf.newaxis] * experts, axis=-2)
         entropy = self._total(bits_entropy(bits))
         over = self.budget.measure(experts)
         penalties = self.pressure.penalties(entropy) | self.budget.penalties(over)
@@ -145,15 +153,17 @@ class DSelectKGate(Gate):
 
     def _experts(self, codes: tf.Tensor) -> tf.Tensor:
         """Codes [.., 2^m] -> experts [.., n]; unused codes fall away or stand for others."""
-        used = codes[..., : self.num_experts]
         num_unused = codes.shape[-1] - self.num_experts
-        if not num_unused or self.options.unused_codes == "penalty":
+        if not num_unused:
+            return codes
+        used, unused = tf.split(codes, [self.num_experts, num_unused], axis=-1)
+        if self.options.unused_codes == "penalty":
             return used
         # NumPy promises that this generator's stream never changes.
         stream = np.random.RandomState(self.options.unused_codes_seed)
         stands_for = stream.permutation(self.num_experts)[:num_unused]
         other = tf.one_hot(stands_for, self.num_experts, dtype=codes.dtype)  # [2^m - n, n]
-        return used + tf.einsum("...u,un->...n", codes[..., self.num_experts :], other)
+        return used + tf.einsum("...u,un->...n", unused, other)
 
     def converged(self) -> tf.Tensor:
         """[T] bool: every S(z) of the task is exactly 0 or 1 (never, per example)."""

@@ -5,36 +5,41 @@ import tensorflow as tf
 from trainer.gates.base import GateOutput, LogitGate, TaskLogits
 from trainer.gates.importance import squared_variation, sum_over_examples
 from trainer.gates.options import NoisyTopKOptions
-from trainer.gates.top_k import keep_top_k
+from trainer.gates.top_k import find_largest, keep_top_k, softmax_over
 
 _LEAST_DEVIATION = 1e-6
 
 
 def chance_of_selection(
-    clean: tf.Tensor, noisy: tf.Tensor, deviation: tf.Tensor, k: int
+    clean: tf.Tensor, noisy: tf.Tensor, deviation: tf.Tensor, largest: tf.Tensor
 ) -> tf.Tensor:
-    """P_i = Phi((clean_i - kth_excluding(noisy, k, i)) / deviation_i).
+    """P_i = Phi((clean_i - kth_excluding(noisy, k, i)) / deviation_i), k < n.
 
     The chance that expert i is among the k largest if its own noise is drawn again and that
-    of the others stays. With k = n it is 1.
+    of the others stays.
 
     Args:
         clean: logits without noise, [..., n].
         noisy: logits with noise, [..., n].
         deviation: of the noise, [..., n], > 0.
-        k: how many are selected.
+        largest: where the k + 1 largest of `noisy` are, largest first, [..., k + 1].
 
     Example:
         >>> logits = tf.constant([2.0, 1.0])
-        >>> [round(float(p), 3) for p in chance_of_selection(logits, logits, tf.ones([2]), 1)]
+        >>> chances = chance_of_selection(logits, logits, tf.ones([2]), tf.constant([0, 1]))
+        >>> [round(float(p), 3) for p in chances]
         [0.841, 0.159]
     """
-    if k >= noisy.shape[-1]:
-        return tf.ones_like(clean)
-    largest, _ = tf.math.top_k(noisy, k + 1)  # [..., k + 1]
-    kth, next_ = largest[..., k - 1 : k], largest[..., k : k + 1]
-    threshold = tf.where(noisy > next_, next_, kth)  # [..., n]
+    kth, next_ = (_value_at(noisy, largest[..., i]) for i in (-2, -1))  # [..., 1]
+    is_selected = tf.cast(noisy > next_, noisy.dtype)
+    threshold = kth + is_selected * (next_ - kth)  # [..., n]
     return 0.5 * (1.0 + tf.math.erf((clean - threshold) / deviation / 2.0**0.5))
+
+
+def _value_at(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """[..., n] and [...] -> [..., 1]; the gradient of a gather would take much longer."""
+    there = tf.one_hot(index, values.shape[-1], dtype=values.dtype)
+    return tf.reduce_sum(values * there, axis=-1, keepdims=True)
 
 
 class NoisyTopKGate(LogitGate):
@@ -70,8 +75,10 @@ class NoisyTopKGate(LogitGate):
         # softplus underflows far below 0, and the load divides by it.
         deviation = tf.maximum(tf.math.softplus(self.noise(inputs)), _LEAST_DEVIATION)
         noisy = clean + deviation * tf.random.normal(tf.shape(clean), dtype=clean.dtype)
-        weights = keep_top_k(noisy, k)
-        chances = chance_of_selection(clean, noisy, deviation, k)
+        largest = find_largest(noisy, min(k + 1, self.num_experts))
+        weights, chances = softmax_over(noisy, largest[..., :k]), tf.ones_like(clean)
+        if k < self.num_experts:
+            chances = chance_of_selection(clean, noisy, deviation, largest)
         sizes = {
             "importance": (self.options.importance_weight, weights),
             "load": (self.options.load_weight, chances),

@@ -1,0 +1,61 @@
+"""The ranker of the demo on batches of noise: what a training step costs."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.timing import Program
+from pipeline.config import load_config
+from trainer.config import TrainerConfig
+from trainer.ranker import Batch, Ranker
+from transforms.examples import POSITION, label_name, weight_name
+from transforms.features import CategoricalFeature, Feature, NumberFeature
+from transforms.preprocessing import missing_name
+
+_PRESET = Path(__file__).resolve().parents[1] / "presets" / "demo.yaml"
+_NUM_IDS = 50
+
+
+def make_ranker() -> Ranker:
+    """8 tasks, 8 experts of 256 units, a static DSelect-k gate; not built yet."""
+    config: TrainerConfig = load_config(_PRESET).trainer_config("candidate")
+    ids = {name: _NUM_IDS for name, feature in config.features.items() if feature.is_embedded}
+    ranker = Ranker(config, ids, dict.fromkeys(config.tasks, 0.5))
+    ranker.compile(optimizer=tf.keras.optimizers.Adam(config.training.learning_rate))
+    return ranker
+
+
+def make_batch(config: TrainerConfig, size: int, seed: int = 0) -> Batch:
+    """Transformed features, labels and weights [B] of noise."""
+    rng = np.random.default_rng(seed)
+    batch = {POSITION: rng.integers(1, 10, size)}
+    for name, feature in config.features.items():
+        if feature.is_embedded:
+            batch[name] = rng.integers(0, _NUM_IDS, _shape(feature, size))
+        else:
+            batch[name] = rng.normal(size=size).astype(np.float32)
+        if isinstance(feature, NumberFeature) and feature.missing_indicator:
+            batch[missing_name(name)] = rng.integers(0, 2, size).astype(np.float32)
+    for task in config.tasks:
+        batch[label_name(task)] = rng.integers(0, 2, size).astype(np.float32)
+        batch[weight_name(task)] = np.ones(size, np.float32)
+    return {name: tf.constant(values) for name, values in batch.items()}
+
+
+def _shape(feature: Feature, size: int) -> tuple[int, ...]:
+    if isinstance(feature, CategoricalFeature) and feature.multivalued:
+        return size, feature.max_values
+    return (size,)
+
+
+def make_program(ranker: Ranker, batch: Batch) -> Program:
+    """The ranker's own training step, many times in one graph."""
+    ranker.train_step(batch)  # makes the variables, which a graph must not
+
+    @tf.function
+    def run(count: tf.Tensor) -> None:
+        for _ in tf.range(count):
+            ranker.train_step(batch)
+
+    return lambda count: run(tf.constant(count))
