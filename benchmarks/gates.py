@@ -24,7 +24,7 @@ import tensorflow as tf  # isort: skip
 from benchmarks.demo_ranker import make_batch, make_program, make_ranker
 from benchmarks.harness.machine import command, machine
 from benchmarks.timing import Program, ratio, time_rounds
-from trainer.gates.base import Gate
+from trainer.gates.base import Gate, GateOutput
 from trainer.gates.registry import make_gate, parse_gate
 
 BATCH_SIZE = 2048
@@ -61,16 +61,25 @@ DYNAMIC: dict[str, dict[str, Any]] = {
     "top_k per example, mean": {"kind": "top_k", **PER_EXAMPLE, "balance": {"kind": "mean"}},
     "noisy_top_k per example": {"kind": "noisy_top_k"},
     "dselect_k per example": {"kind": "dselect_k", **PER_EXAMPLE},
+    "sampled per example": {"kind": "sampled"},
 }
 
 
 def make_gates(section: dict[str, Any], size: Size, layers: int = 1) -> list[Gate]:
     """The gate of all tasks as so many layers."""
     k = {"experts_per_task": size.experts_per_task}
-    has_k = section["kind"] not in ("softmax", "gumbel_softmax")
+    has_k = section["kind"] not in ("softmax", "gumbel_softmax", "sampled")
     options = parse_gate(section | (k if has_k else {}))
     tasks = size.num_tasks // layers
     return [make_gate(tasks, size.num_experts, options) for _ in range(layers)]
+
+
+def objective(output: GateOutput, wanted: tf.Tensor) -> tf.Tensor:
+    """A scalar in which every weight and penalty counts."""
+    losses = tf.reduce_sum(output.weights * wanted, axis=-1)  # [.., T]
+    if output.example_weights is not None:
+        losses *= output.example_weights
+    return tf.add_n([tf.reduce_sum(losses), *output.penalties.values()])
 
 
 def make_step(gates: Sequence[Gate], inputs: tf.Variable) -> Program:
@@ -84,8 +93,7 @@ def make_step(gates: Sequence[Gate], inputs: tf.Variable) -> Program:
     def step() -> None:
         with tf.GradientTape() as tape:
             outputs = [gate(inputs, training=True) for gate in gates]
-            used = [tf.reduce_sum(o.weights * w) for o, w in zip(outputs, wanted, strict=True)]
-            loss = tf.add_n(used + [p for o in outputs for p in o.penalties.values()])
+            loss = tf.add_n([objective(o, w) for o, w in zip(outputs, wanted, strict=True)])
         for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
             variable.assign_sub(1e-6 * gradient)
 

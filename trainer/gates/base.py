@@ -68,7 +68,7 @@ class Gate(tf.keras.layers.Layer):
 
     @property
     def will_converge(self) -> bool:
-        """Whether the options see to it that enough training steps make it converge."""
+        """Whether it surely converges after enough training steps that meet its budget."""
         return False
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
