@@ -326,5 +326,6 @@ def test_any_gate_of_any_size_yields_weights_of_at_most_one(name, seed, n, share
         weights = gate(inputs, training=training).weights.numpy()
         assert (weights >= 0).all()
         assert (weights.sum(-1) <= 1 + 1e-5).all()
-        if case.sums_to_one:
+        # In training an example may find no room with its expert.
+        if case.sums_to_one and not (training and case.kind == "sampled"):
             np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
