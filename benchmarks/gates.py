@@ -21,9 +21,9 @@ import trainer  # noqa: F401  (selects Keras 2)
 
 import tensorflow as tf  # isort: skip
 
-from benchmarks.demo_ranker import make_batch, make_program, make_ranker
+from benchmarks.harness.demo_ranker import make_batch, make_program, make_ranker
 from benchmarks.harness.machine import command, machine
-from benchmarks.timing import Program, ratio, time_rounds
+from benchmarks.harness.timing import Program, ratio, time_rounds
 from trainer.gates.base import Gate, GateOutput
 from trainer.gates.registry import make_gate, parse_gate
 

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from trainer.gates.options import MAX_LAYERS, DSelectKOptions, GateSection, Widths
+from trainer.gates.options import MAX_LAYERS, GateSection, Widths
 from trainer.gates.registry import GateOptions
+from trainer.gates.selector_options import DSelectKOptions
 from trainer.score import parse_score
 from transforms.features import Features
 from transforms.section import Section

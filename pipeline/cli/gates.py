@@ -20,8 +20,8 @@ from trainer.gates.describe import (
     Option,
     describe_balance_kind,
     describe_gate_kind,
-    describe_values,
 )
+from trainer.gates.describe_values import describe_values
 from trainer.gates.registry import GATES
 from transforms.errors import InputError
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.demo_ranker import make_batch, make_program, make_ranker
 from benchmarks.gates import (
     APART,
     DYNAMIC,
@@ -19,7 +18,8 @@ from benchmarks.gates import (
     make_rows,
     make_step,
 )
-from benchmarks.timing import ratio, time_rounds
+from benchmarks.harness.demo_ranker import make_batch, make_program, make_ranker
+from benchmarks.harness.timing import ratio, time_rounds
 from trainer.gates.registry import GATES
 
 TINY = Size(4, 4, 2)

@@ -6,12 +6,8 @@ import pytest
 from pydantic import Field
 
 from trainer.gates.balance_options import BALANCES
-from trainer.gates.describe import (
-    describe_balance_kind,
-    describe_gate_kind,
-    describe_values,
-    parse_attributes,
-)
+from trainer.gates.describe import describe_balance_kind, describe_gate_kind, parse_attributes
+from trainer.gates.describe_values import describe_values
 from trainer.gates.options import GateSection
 from trainer.gates.registry import GATES, GateKind, parse_gate
 

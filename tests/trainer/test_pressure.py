@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from trainer.gates.base import Gate
-from trainer.gates.options import DSelectKOptions
 from trainer.gates.pressure import EntropyPressure, ServingBudget, expected_union
 from trainer.gates.registry import make_gate, parse_gate
+from trainer.gates.selector_options import DSelectKOptions
 
 APART = tf.constant([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]])  # U = 3
 NOTHING = tf.zeros([1, 1])

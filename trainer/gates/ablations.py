@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from trainer.gates.annealing import LogUniformlyAnnealed
 from trainer.gates.base import Gate, GateOutput, TaskLogits
-from trainer.gates.options import AnnealedOptions, EntropyOptions
 from trainer.gates.pressure import EntropyPressure, ServingBudget
+from trainer.gates.selector_options import AnnealedOptions, EntropyOptions
 
 
 def entropy(shares: tf.Tensor) -> tf.Tensor:

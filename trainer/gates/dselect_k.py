@@ -8,8 +8,8 @@ import tensorflow as tf
 from trainer.gates.annealing import QuadraticallyAnnealed
 from trainer.gates.balance import make_balance
 from trainer.gates.base import Gate, GateOutput, TaskLogits
-from trainer.gates.options import DSelectKOptions
 from trainer.gates.pressure import EntropyPressure, ServingBudget
+from trainer.gates.selector_options import DSelectKOptions
 
 
 def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer.gates.options import BudgetedSection, EntropySection
+from trainer.gates.options import BudgetedSection
+from trainer.gates.selector_options import EntropySection
 from trainer.gates.state import add_state
 
 # Of an expert: the budget counts as met although the selectors still waver a little.

@@ -7,9 +7,6 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from trainer.gates.balance_options import choose_section
 from trainer.gates.options import (
-    AnnealedOptions,
-    DSelectKOptions,
-    EntropyOptions,
     GateSection,
     GumbelSoftmaxOptions,
     NoisyTopKOptions,
@@ -18,6 +15,7 @@ from trainer.gates.options import (
     TopKOptions,
 )
 from trainer.gates.sampled_options import SampledOptions
+from trainer.gates.selector_options import AnnealedOptions, DSelectKOptions, EntropyOptions
 
 if TYPE_CHECKING:
     from trainer.gates.base import Gate

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.timing import Program
+from benchmarks.harness.timing import Program
 from pipeline.config import load_config
 from trainer.config import TrainerConfig
 from trainer.ranker import Batch, Ranker
@@ -13,7 +13,7 @@ from transforms.examples import POSITION, label_name, weight_name
 from transforms.features import CategoricalFeature, Feature, NumberFeature
 from transforms.preprocessing import missing_name
 
-_PRESET = Path(__file__).resolve().parents[1] / "presets" / "demo.yaml"
+_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
 _NUM_IDS = 50
 
 
