@@ -67,30 +67,30 @@ def train_once(model: TwoTasks, trial: Trial, setup: Setup) -> Result:
     for epoch in range(1, setup.epochs + 1):
         order = rng.permutation(num_pairs)[: steps * setup.batch_size]
         model.train_epoch(*training, tf.constant(order.reshape(steps, -1), tf.int32))
-        loss = measure(model, validation, trial["eta"])["loss"]
+        loss, _ = measure(model, validation, trial["eta"])
         is_binary = bool(tf.reduce_all(model.ranker.gate.converged()))
-        counts = {"any": np.isfinite(loss), "converged": is_binary}
         better = [
             rule
-            for rule, is_met in counts.items()
-            if is_met and (not result[rule] or loss < result[rule]["validation_loss"])
+            for rule, counts in {"any": np.isfinite(loss), "converged": is_binary}.items()
+            if counts and (not result[rule] or loss < result[rule]["validation_loss"])
         ]
-        found = measure(model, test, trial["eta"]) if better else {}
-        for rule in better:
-            result[rule] = {"validation_loss": loss, "epoch": epoch, "test": found}
+        if better:
+            test_loss, found = measure(model, test, trial["eta"])
+            now = {"validation_loss": loss, "epoch": epoch, "test_loss": test_loss, **found}
+            result.update((rule, now) for rule in better)
     total = steps * setup.epochs
-    shares = (model.open_steps / total, model.experts_in_use / total)
-    return {**result, **dict(zip(("open_share", "mean_union"), map(float, shares), strict=True))}
+    result["open_share"] = float(model.open_steps) / total
+    result["mean_union"] = float(model.experts_in_use) / total
+    return result
 
 
-def measure(model: TwoTasks, split: Split, eta: float) -> dict[str, float]:
-    """Losses and experts of a split, which is measured in parts."""
+def measure(model: TwoTasks, split: Split, eta: float) -> tuple[float, dict[str, float]]:
+    """The objective, and the tasks' losses and experts, of a split in parts."""
     starts = range(0, len(split.users), _ROWS)
     parts = [model.measure(*(column[i : i + _ROWS] for column in split)) for i in starts]
     sums = Sums(*(np.sum(same, axis=0) for same in zip(*parts, strict=True)))
     watch, rating = float(sums.watch / sums.pairs), float(sums.rating / sums.rated)
-    return {
-        "loss": eta * watch + (1 - eta) * rating,
+    return eta * watch + (1 - eta) * rating, {
         "watch": watch,
         "rating": rating,
         "experts_used": float(sums.experts / sums.pairs),

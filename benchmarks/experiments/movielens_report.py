@@ -43,8 +43,8 @@ def draw_gates(axes: Axes, gates: Mapping[str, Any]) -> None:
     for name, gate in gates.items():
         if not gate["results"]:
             continue
-        used, used_error = mean_and_error(of_test(gate["results"], "experts_used"))
-        loss, loss_error = mean_and_error(of_test(gate["results"], "loss"))
+        used, used_error = mean_and_error(values(gate["results"], "experts_used"))
+        loss, loss_error = mean_and_error(values(gate["results"], "test_loss"))
         axes.errorbar(
             used,
             loss,
@@ -60,9 +60,9 @@ def draw_gates(axes: Axes, gates: Mapping[str, Any]) -> None:
     axes.set_xlim(left=0)
 
 
-def of_test(results: Sequence[Mapping[str, Any]], field: str) -> list[float]:
-    """A measure of the test split in each repetition."""
-    return [result["test"][field] for result in results]
+def values(results: Sequence[Mapping[str, Any]], field: str) -> list[float]:
+    """A measure of each repetition."""
+    return [result[field] for result in results]
 
 
 def make_table(results: Mapping[str, Any]) -> str:
@@ -98,10 +98,10 @@ def make_table(results: Mapping[str, Any]) -> str:
 def describe(gate: Mapping[str, Any]) -> list[str]:
     """The cells of a line."""
     results = gate["results"]
-    binary = [100 * result["open_share"] for result in results if result["converged"]]
+    binary = [100 * r["open_share"] for r in results if r["converged"] and r["open_share"]]
     return [
-        *(show(of_test(results, field), 4) for field in ("loss", "watch", "rating")),
-        *(show(of_test(results, field), 1) for field in ("experts_used", "union")),
+        *(show(values(results, field), 4) for field in ("test_loss", "watch", "rating")),
+        *(show(values(results, field), 1) for field in ("experts_used", "union")),
         show(binary, 1),
         f"{100 * gate['discarded']:.0f}",
         describe_choice(gate["chosen"]),
