@@ -57,10 +57,19 @@ class SyntheticSettings(Settings):
 
 
 class SumOfUnits(StaticRuns):
-    """Runs of the model: n experts, each the sum of four ReLU units, one output a task."""
+    """Runs of the model: n experts, each the sum of four ReLU units, one output a task.
 
-    def __init__(self, gate: dict[str, object], num_tasks: int, rates: Sequence[float]) -> None:
-        super().__init__(gate, num_tasks, num_tasks // 4, rates)
+    Args:
+        gate: section of the YAML.
+        num_tasks: T, of one run.
+        num_experts: n.
+        rates: learning rate of each run, [R].
+    """
+
+    def __init__(
+        self, gate: dict[str, object], num_tasks: int, num_experts: int, rates: Sequence[float]
+    ) -> None:
+        super().__init__(gate, num_tasks, num_experts, rates)
         units = self.num_experts * UNITS_PER_EXPERT
         kernel = tf.random.normal([self.num_runs, NUM_FEATURES, units], stddev=NUM_FEATURES**-0.5)
         self.kernel = tf.Variable(kernel)
@@ -81,13 +90,16 @@ class SumOfUnits(StaticRuns):
     def train_epoch(self, inputs: tf.Tensor, labels: tf.Tensor, order: tf.Tensor) -> None:
         """One step a row of `order`, [steps, B]; the loss is summed over tasks."""
         for step in tf.range(tf.shape(order)[0]):
-            x, y = tf.gather(inputs, order[step]), tf.gather(labels, order[step])
-            with tf.GradientTape() as tape:
-                predictions, penalties = self.predict(x, training=True)
-                errors = tf.reduce_mean(tf.square(predictions - y), axis=1)  # [R, T]
-                loss = tf.reduce_sum(errors) + penalties
-            gradients = tape.gradient(loss, self.variables_trained)
-            self.apply(self.optimizer, gradients, self.variables_trained)
+            self.step(tf.gather(inputs, order[step]), tf.gather(labels, order[step]))
+
+    def step(self, inputs: tf.Tensor, labels: tf.Tensor) -> None:
+        """One step of the optimizer over examples [B, 10] with labels [B, T]."""
+        with tf.GradientTape() as tape:
+            predictions, penalties = self.predict(inputs, training=True)
+            errors = tf.reduce_mean(tf.square(predictions - labels), axis=1)  # [R, T]
+            loss = tf.reduce_sum(errors) + penalties
+        gradients = tape.gradient(loss, self.variables_trained)
+        self.apply(self.optimizer, gradients, self.variables_trained)
 
     @tf.function(jit_compile=True)
     def errors(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -116,7 +128,8 @@ def train(trials: Sequence[Trial], setup: Setup) -> Iterator[Result]:
     tf.random.set_seed(first["seed"])
     rng = np.random.default_rng(first["seed"])
     gate = fit_schedule(first["gate"], steps * setup.epochs)
-    runs = SumOfUnits(gate, first["tasks"], [trial["learning_rate"] for trial in trials])
+    rates = [trial["learning_rate"] for trial in trials]
+    runs = SumOfUnits(gate, first["tasks"], first["tasks"] // 4, rates)
     results: list[Result] = [{"any": None, "converged": None} for _ in trials]
     for epoch in range(1, setup.epochs + 1):
         order = rng.permutation(setup.train)[: steps * setup.batch_size]

@@ -16,6 +16,9 @@ GATE_LABELS = {
     "gumbel_softmax": "Gumbel-softmax",
     "dselect_k_annealed": "ablation (annealed)",
     "dselect_k_entropy": "ablation (entropy)",
+    "softmax_per_example": "softmax, per example",
+    "top_k_per_example": "Top-k, per example",
+    "dselect_k_per_example": "DSelect-k, per example",
     "shared_bottom": "shared bottom",
     "alone": "one model a task",
 }
@@ -28,6 +31,9 @@ GATE_COLOURS = {
     "gumbel_softmax": "#CC79A7",
     "dselect_k_annealed": "#E69F00",
     "dselect_k_entropy": "#7F7F7F",
+    "softmax_per_example": "#009E73",
+    "top_k_per_example": "#0072B2",
+    "dselect_k_per_example": "#D55E00",
     "shared_bottom": "#000000",
     "alone": "#999933",
 }
@@ -80,13 +86,25 @@ def describe_run(results: Mapping[str, Any]) -> str:
 
 
 def describe_choice(chosen: Mapping[str, Any] | None) -> str:
-    """The tuned options and the learning rate."""
+    """The tuned options and the learning rate.
+
+    Example:
+        >>> describe_choice({"gate": {"kind": "top_k", "experts_per_task": 2}, "learning_rate": 1})
+        'k 2, learning_rate 1'
+    """
     if chosen is None:
         return "none converged"
-    options = {
-        name: value
-        for name, value in chosen["gate"].items()
-        if name not in ("kind", "experts_per_task") and value is not None
-    }
-    options["learning_rate"] = chosen["learning_rate"]
-    return ", ".join(f"{name} {value:g}" for name, value in options.items())
+    options = {**chosen["gate"], "learning_rate": chosen["learning_rate"]}
+    known = ("kind", "per_example")
+    shown = {name: v for name, v in options.items() if name not in known and v is not None}
+    return ", ".join(f"{_short(name)} {_show_option(v)}" for name, v in shown.items())
+
+
+def _short(name: str) -> str:
+    return "k" if name == "experts_per_task" else name
+
+
+def _show_option(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_show_option, value))
+    return value if isinstance(value, str) else f"{value:g}"

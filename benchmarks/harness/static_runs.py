@@ -14,7 +14,7 @@ import tensorflow as tf
 from trainer.gates.registry import make_gate, parse_gate
 
 # A softmax never reaches 0, so what is this little counts as not used.
-_USED = 1e-3
+USED = 1e-3
 
 
 class StaticRuns(tf.Module):
@@ -50,7 +50,7 @@ class StaticRuns(tf.Module):
 
     def selected(self) -> npt.NDArray[np.bool_]:
         """[R, T, n]: the experts that each task uses."""
-        used: npt.NDArray[np.bool_] = self.weights(training=False)[0].numpy() > _USED
+        used: npt.NDArray[np.bool_] = self.weights(training=False)[0].numpy() > USED
         return used
 
     def apply(

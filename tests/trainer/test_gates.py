@@ -125,6 +125,25 @@ def test_the_smooth_step_meets_its_ends_with_slope_zero(beta):
     np.testing.assert_allclose(tape.gradient(values, ends), [0, 1.5 / beta, 0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_binary_has_slope_zero_and_stays_binary(compiled):
+    """S in 32 bits is 0 and 1 already before its ends, where S' is up to 0.0009."""
+
+    @tf.function(jit_compile=compiled)
+    def both(t):
+        with tf.GradientTape() as tape:
+            tape.watch(t)
+            values = smooth_step(t, 1.0)
+        return values, tape.gradient(values, t)
+
+    half = np.linspace(0.499, 0.5, 20_001, dtype=np.float32)
+    for side in (half, -half):
+        values, slope = (result.numpy() for result in both(tf.constant(side)))
+        binary = (values == 0) | (values == 1)
+        assert (slope[binary] == 0).all()
+        assert binary[np.argmax(binary) :].all()
+
+
 def test_each_code_selects_the_expert_with_its_binary_digits():
     codes = np.arange(8)
     bits = tf.constant(codes[:, np.newaxis] >> np.arange(3) & 1, tf.float32)

@@ -11,10 +11,15 @@ from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.pressure import EntropyPressure, ServingBudget
 from trainer.gates.selector_options import DSelectKOptions
 
+# Nearer to its ends than this, S is binary but for 1.2e-7, which 32 bits cannot always tell,
+# while S' is not 0 yet: there, what was exactly binary could open again.
+_LAST_OPEN = 0.4998
+
 
 def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
     """S(t): 0 for t <= -beta/2, 1 for t >= beta/2, and in between the cubic
-    -(2/beta^3) t^3 + (3/(2 beta)) t + 1/2. S and S' are continuous.
+    -(2/beta^3) t^3 + (3/(2 beta)) t + 1/2. S and S' are continuous. Once S is exactly 0
+    or 1, S' is 0: the rounding of 32 bits cannot open it again.
 
     Args:
         t: any shape.
@@ -32,7 +37,7 @@ def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
 @tf.custom_gradient
 def _clip(u: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """To [-1/2, 1/2], where the cubic is flat: its slope alone stops the gradient."""
-    return tf.clip_by_value(u, -0.5, 0.5), lambda upstream: upstream
+    return tf.where(tf.abs(u) < _LAST_OPEN, u, 0.5 * tf.sign(u)), lambda upstream: upstream
 
 
 def select_expert(bits: tf.Tensor) -> tf.Tensor:
