@@ -85,7 +85,7 @@ def compare_gates(
     """Tunes and repeats every gate.
 
     A candidate is a gate and a learning rate; the least mean `validation_loss` over its
-    seeds wins.
+    seeds wins. One that was discarded for more than half of its seeds does not count.
 
     Args:
         case: what all these trials have in common, such as the number of tasks.
@@ -155,4 +155,4 @@ def _run(planned: list[Trial], search: Search, trials: Trials, train: Train) -> 
 
 def _mean_loss(candidate: Candidate) -> float:
     kept = [loss for loss in candidate[1] if loss is not None]
-    return sum(kept) / len(kept) if kept else math.inf
+    return sum(kept) / len(kept) if 2 * len(kept) >= len(candidate[1]) else math.inf

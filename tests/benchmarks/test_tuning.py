@@ -74,6 +74,21 @@ def test_a_gate_that_never_converges_has_no_results(tmp_path):
     assert found["dselect_k"] == {"chosen": None, "discarded": 1.0, "results": []}
 
 
+def test_a_candidate_that_seldom_converges_does_not_count(tmp_path):
+    gate = make_search().gates["dselect_k"]
+
+    def once_lucky(batch):
+        for trial in batch:
+            slow = trial["gate"]["entropy_weight"] == 0.1
+            end = {"validation_loss": 1.0 if slow else 2.0}
+            lucky = not slow or (trial["seed"] == 0 and trial["learning_rate"] == 0.1)
+            yield {"any": end, "converged": end if lucky else None}
+
+    search = make_search(trials_per_rate=6, gates={"dselect_k": gate})
+    found = compare_gates({}, search, Trials(tmp_path / "trials.jsonl"), once_lucky)
+    assert found["dselect_k"]["chosen"]["gate"]["entropy_weight"] == 1.0
+
+
 def test_unequal_numbers_of_trials_are_refused():
     with pytest.raises(ValidationError, match="multiple of a gate's combinations"):
         make_search(trials_per_rate=3)
