@@ -117,11 +117,6 @@ def spend(result: Result, steps: int, costs: list[int], is_top_k: bool) -> dict[
         steps: of the training.
         costs: of a step over 1, 2, ... n experts.
         is_top_k: whether only what is selected can be computed from the first step on.
-
-    Example:
-        >>> result = {"open_share": 0.5, "converged": {"union": 1}, "any": {"test_loss": 0.1}}
-        >>> spend(result, 10, [1, 3], False)["conditional"]
-        20.0
     """
     experts, cost = float(len(costs)), float(costs[-1])
     if is_top_k:
