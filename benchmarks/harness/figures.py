@@ -1,6 +1,6 @@
 """How all figures look: one colour a gate, told apart by everybody (Okabe and Ito's)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,26 @@ def describe_run(results: Mapping[str, Any]) -> str:
 
 
 def describe_choice(chosen: Mapping[str, Any] | None) -> str:
-    """The tuned options and the learning rate."""
+    """The tuned options and the learning rate.
+
+    Example:
+        >>> gate = {"kind": "top_k", "per_example": True, "balance": {"kind": "kl", "weight": 0.1}}
+        >>> describe_choice({"gate": gate, "learning_rate": 0.01})
+        'weight 0.1, learning_rate 0.01'
+    """
     if chosen is None:
         return "none converged"
-    options = {
-        name: value
-        for name, value in chosen["gate"].items()
-        if name not in ("kind", "experts_per_task")
-    }
-    options["learning_rate"] = chosen["learning_rate"]
-    return ", ".join(f"{name} {value:g}" for name, value in options.items())
+    options = [*_flatten(chosen["gate"]), ("learning_rate", chosen["learning_rate"])]
+    return ", ".join(
+        f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
+        for name, value in options
+    )
+
+
+def _flatten(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Options and those of their sections, but for what a row's name says."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value)
+        elif name not in ("kind", "experts_per_task", "per_example"):
+            yield name, value
