@@ -1,6 +1,6 @@
 """How all figures look: one colour a gate, told apart by everybody (Okabe and Ito's)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,19 +89,23 @@ def describe_choice(chosen: Mapping[str, Any] | None) -> str:
     """The tuned options and the learning rate.
 
     Example:
-        >>> describe_choice({"gate": {"kind": "top_k", "experts_per_task": 2}, "learning_rate": 1})
-        'k 2, learning_rate 1'
+        >>> gate = {"kind": "top_k", "experts_per_task": 2, "balance": {"weight": 0.1}}
+        >>> describe_choice({"gate": gate, "learning_rate": 0.01})
+        'k 2, weight 0.1, learning_rate 0.01'
     """
     if chosen is None:
         return "none converged"
-    options = {**chosen["gate"], "learning_rate": chosen["learning_rate"]}
-    known = ("kind", "per_example")
-    shown = {name: v for name, v in options.items() if name not in known and v is not None}
-    return ", ".join(f"{_short(name)} {_show_option(v)}" for name, v in shown.items())
+    options = [*_flatten(chosen["gate"]), ("learning_rate", chosen["learning_rate"])]
+    return ", ".join(f"{name} {_show_option(value)}" for name, value in options)
 
 
-def _short(name: str) -> str:
-    return "k" if name == "experts_per_task" else name
+def _flatten(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Options and those of their sections, but for what a row's name says."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value)
+        elif name not in ("kind", "per_example") and value is not None:
+            yield "k" if name == "experts_per_task" else name, value
 
 
 def _show_option(value: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from benchmarks.harness.rates import apply_at_rates
 from trainer.gates.registry import make_gate, parse_gate
 
 # A softmax never reaches 0, so what is this little counts as not used.
@@ -66,13 +67,14 @@ class StaticRuns(tf.Module):
             gradients: of the sum of the runs' objectives.
             variables: whose first dimension is a multiple of R.
         """
-        before = [tf.identity(variable) for variable in variables]
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        for old, variable in zip(before, variables, strict=True):
-            rates = tf.repeat(self.rates, variable.shape[0] // self.num_runs)
-            rates = tf.reshape(rates, [-1] + [1] * (variable.shape.rank - 1))
-            variable.assign(old + rates * (variable - old))
+        rates = [self._rates_of(variable) for variable in variables]
+        apply_at_rates(optimizer, gradients, variables, rates)
         self.open_steps.assign_add(tf.cast(~self.converged(), tf.float32))
+
+    def _rates_of(self, variable: tf.Variable) -> tf.Tensor:
+        """The runs' learning rates, repeated to the variable's first dimension."""
+        rates = tf.repeat(self.rates, variable.shape[0] // self.num_runs)
+        return tf.reshape(rates, [-1] + [1] * (variable.shape.rank - 1))
 
 
 def fit_schedule(gate: dict[str, object], steps: int) -> dict[str, object]:

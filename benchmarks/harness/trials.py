@@ -73,6 +73,10 @@ class Trials:
             progress.advance(bar, len(trials))
         return [self.results[_key(trial)] for trial in trials]
 
+    def result(self, trial: Trial) -> Result:
+        """Of a trial that has run."""
+        return self.results[_key(trial)]
+
     def all(self) -> list[dict[str, Any]]:
         """Every trial with its result, in the order in which they were made."""
         return [{"trial": json.loads(key), "result": r} for key, r in self.results.items()]

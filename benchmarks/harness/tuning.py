@@ -120,6 +120,39 @@ def compare_gates(
     return found
 
 
+def options_tried(
+    case: Mapping[str, Any], name: str, search: Search, trials: Trials, rule: str = "any"
+) -> list[dict[str, Any]]:
+    """What tuning saw of each option of a gate, at the learning rate that suits it best.
+
+    Args:
+        case: as in `compare_gates`, which was called before.
+        name: of the gate in the search.
+        search: the gates and what is tried.
+        trials: on disk.
+        rule: `any`, or `converged` for what a run was once its gate was binary.
+
+    Returns:
+        For each option `chosen` (the trial without seed) and the `results` of those of its
+        tuning trials that were not discarded.
+    """
+    gates = search.gates[name].gates()
+    seeds = range(search.trials_per_rate // len(gates))
+    found = []
+    for gate in gates:
+        candidates = []
+        for rate in search.learning_rates:
+            trial = {**case, "gate": gate, "learning_rate": rate}
+            results = [trials.result({**trial, "seed": seed})[rule] for seed in seeds]
+            candidates.append({"chosen": trial, "results": [r for r in results if r]})
+        found.append(min(candidates, key=_mean_of_results))
+    return found
+
+
+def _mean_of_results(candidate: Mapping[str, Any]) -> float:
+    return _mean([result["validation_loss"] for result in candidate["results"]])
+
+
 Candidate = tuple[Trial, list[float | None]]
 
 
@@ -155,4 +188,8 @@ def _run(planned: list[Trial], search: Search, trials: Trials, train: Train) -> 
 
 def _mean_loss(candidate: Candidate) -> float:
     kept = [loss for loss in candidate[1] if loss is not None]
-    return sum(kept) / len(kept) if 2 * len(kept) >= len(candidate[1]) else math.inf
+    return _mean(kept) if 2 * len(kept) >= len(candidate[1]) else math.inf
+
+
+def _mean(losses: Sequence[float]) -> float:
+    return sum(losses) / len(losses) if losses else math.inf
