@@ -14,7 +14,8 @@ from trainer.stacks import ParallelDense, ParallelStack
 FloatArray = npt.NDArray[np.float32]
 _NUM_FEATURES = 10
 _BATCH_SIZE = 256
-NOTHING = tf.zeros([1, 1])
+# NumPy, so that importing this file starts no TensorFlow device.
+NOTHING = np.zeros((1, 1), np.float32)
 
 
 @dataclass(frozen=True)

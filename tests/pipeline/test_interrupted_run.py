@@ -41,7 +41,7 @@ pathlib.Path.rename = rename_or_die
 # More than the largest file before the first SavedModel, less than that.
 MAX_FILE_BYTES = 700_000
 COMPONENTS_BEFORE_TRAINERS = 7
-SECONDS = 240
+SECONDS = 600
 
 
 class Ended(NamedTuple):

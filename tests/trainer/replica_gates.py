@@ -58,4 +58,5 @@ def main() -> None:
                 np.testing.assert_allclose(a, b, atol=1e-5, err_msg=name)
 
 
-main()
+if __name__ == "__main__":
+    main()

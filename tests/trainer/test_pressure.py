@@ -10,7 +10,8 @@ from trainer.gates.registry import make_gate, parse_gate
 from trainer.gates.selector_options import DSelectKOptions
 
 APART = tf.constant([[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]]])  # U = 3
-NOTHING = tf.zeros([1, 1])
+# NumPy, so that importing this file starts no TensorFlow device.
+NOTHING = np.zeros((1, 1), np.float32)
 # Any expert is better than none, which only the coins of Gumbel-softmax could choose.
 COSTS = tf.constant(np.random.RandomState(0).normal(-0.1, 0.02, [8, 8]), tf.float32)
 
