@@ -103,6 +103,7 @@ def describe(
     costs = [count_step(case, tuned.gate, setup, u) for u in range(1, num_experts + 1)]
     steps = count_steps(case, setup)
     return {
+        "chosen": tuned.model_dump(),
         "steps": steps,
         "flops_of_a_step": costs,
         "runs": [spend(result, steps, costs, tuned.gate["kind"] == "top_k") for result in results],

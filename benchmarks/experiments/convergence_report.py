@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from benchmarks.harness.figures import (
     GATE_COLOURS,
     GATE_LABELS,
+    describe_choice,
     describe_run,
     new_figure,
     save_figure,
@@ -92,8 +93,8 @@ def make_table(results: Mapping[str, Any]) -> str:
         "",
         "| case | gate | test loss x 1000 | seeds that became binary | binary after % of the steps "
         "| experts computed then, of n | MFLOPs of a step, all experts | GFLOPs of a training, all "
-        "experts | conditional | % of Top-k, all experts | % of Top-k, conditional |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "experts | conditional | % of Top-k, all experts | % of Top-k, conditional | options |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for case in results["cases"]:
         for name, gate in case["gates"].items():
@@ -116,4 +117,5 @@ def describe(gate: Mapping[str, Any], top_k: Mapping[str, Any]) -> list[str]:
         show([cost / 1e9 for cost in values(runs, "conditional")], 1),
         show(relative(gate, top_k, "conditional"), 1),
         show(relative(gate, top_k, "conditional", "conditional"), 1),
+        describe_choice(gate["chosen"]),
     ]

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 GATE_LABELS = {
     "dselect_k": "DSelect-k",
     "dselect_k_open": "DSelect-k, converged or not",
+    "dselect_k_early": "DSelect-k, binary early",
+    "dselect_k_budget": "DSelect-k, serving budget",
     "top_k": "Top-k",
     "noisy_top_k": "noisy Top-k",
     "softmax": "softmax",
@@ -25,6 +27,8 @@ GATE_LABELS = {
 GATE_COLOURS = {
     "dselect_k": "#D55E00",
     "dselect_k_open": "#F0A27A",
+    "dselect_k_early": "#F0A27A",
+    "dselect_k_budget": "#8C3D00",
     "top_k": "#0072B2",
     "noisy_top_k": "#56B4E9",
     "softmax": "#009E73",
