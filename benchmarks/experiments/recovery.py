@@ -16,7 +16,7 @@ from benchmarks.experiments.synthetic_data import NUM_FEATURES, UNITS_PER_EXPERT
 from benchmarks.harness.experiment import Experiment, Settings, load_sizes, main
 from benchmarks.harness.static_runs import StaticRuns, fit_schedule
 from benchmarks.harness.trials import Result, Trial, Trials
-from benchmarks.harness.tuning import Search, compare_gates
+from benchmarks.harness.tuning import FIRST_SEED, Search, compare_gates
 from transforms.section import Section
 
 
@@ -29,8 +29,7 @@ class Setup(Section):
         train: examples; then `validation`.
         batch_size: B.
         epochs: passes over the training examples.
-        trajectories: of the gates that train together, so many note their weights.
-        points: of a trajectory.
+        points: of a trajectory, which the first repetition of each gate notes.
     """
 
     num_experts: int
@@ -39,7 +38,6 @@ class Setup(Section):
     validation: int
     batch_size: int
     epochs: int
-    trajectories: int
     points: int
 
     @property
@@ -133,7 +131,7 @@ def train(trials: Sequence[Trial], setup: Setup) -> Iterator[Result]:
     for rows in np.array_split(order, setup.points):
         runs.train_steps(training, tf.constant(rows, tf.int32))
         paths.append(runs.weights(training=False)[0][:, 0].numpy())
-    drawn = np.stack(paths, axis=1)[: setup.trajectories]  # [.., points, n]
+    path = np.stack(paths, axis=1)  # [R, points, n]
     losses, converged = runs.errors(validation).numpy(), runs.converged().numpy()
     selected, true = runs.selected()[:, 0], runs.truth.numpy() > 0
     for r in range(len(trials)):
@@ -145,7 +143,7 @@ def train(trials: Sequence[Trial], setup: Setup) -> Iterator[Result]:
             "experts_used": int(selected[r].sum()),
             "open_share": float(runs.open_steps[r]) / len(order),
             "true": np.flatnonzero(true[r]).tolist(),
-            "path": drawn[r].round(4).tolist() if r < len(drawn) else None,
+            "path": path[r].round(4).tolist() if trials[r]["seed"] == FIRST_SEED else None,
         }
 
 

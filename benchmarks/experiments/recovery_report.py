@@ -18,6 +18,7 @@ from benchmarks.harness.figures import (
 from benchmarks.harness.measures import show
 
 _TRUE, _OTHER = "#D55E00", "#BBBBBB"
+_COLUMNS = 4
 
 
 def write_report(results: Mapping[str, Any], out: Path) -> None:
@@ -29,12 +30,16 @@ def write_report(results: Mapping[str, Any], out: Path) -> None:
         if any(result["path"] for result in found["results"])
     }
     with styled():
-        figure = new_figure(3.4 * len(gates), 3.2)
-        panels = np.atleast_1d(figure.subplots(1, len(gates), sharey=True))
-        for axes, (name, found) in zip(panels, gates.items(), strict=True):
-            draw_path(axes, found["results"][0])
+        rows = -(-len(gates) // _COLUMNS)
+        figure = new_figure(3.1 * _COLUMNS, 2.7 * rows)
+        panels = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
+        for axes in panels.flat[len(gates) :]:
+            axes.set_axis_off()
+        for axes, (name, found) in zip(panels.flat, gates.items(), strict=False):
+            draw_path(axes, next(r for r in found["results"] if r["path"]))
             axes.set_title(GATE_LABELS[name])
-        panels[0].set_ylabel("weight of each expert")
+        for axes in panels[:, 0]:
+            axes.set_ylabel("weight of each expert")
         save_figure(figure, out)
 
 

@@ -137,7 +137,8 @@ def _run(experiment: Experiment[SettingsT], arguments: argparse.Namespace) -> No
         "trials": trials.all(),
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "results.json").write_text(json.dumps(results) + "\n")
+    short = json.loads(json.dumps(results), parse_float=_six_digits)
+    (out / "results.json").write_text(json.dumps(short) + "\n")
     experiment.report(results, out)
     print((out / "table.md").read_text())
 
@@ -156,6 +157,10 @@ def _merge(common: Any, values: Any) -> Any:
         return values
     shared = {name: _merge(common[name], values[name]) for name in common.keys() & values.keys()}
     return {**common, **values, **shared}
+
+
+def _six_digits(text: str) -> float:
+    return float(f"{float(text):.6g}")
 
 
 def _digest(setup: Section) -> str:

@@ -16,7 +16,8 @@ class Trials:
     """Results by trial. A trial is a dictionary that says all that its result depends on,
     beside the set-up that `file` belongs to.
 
-    `seconds` is what all trials took, those of a killed run too.
+    The file may hold more: trials of a search that has since changed. Only those that were
+    asked for count.
 
     Args:
         file: of JSON lines; made if it is not there.
@@ -33,7 +34,8 @@ class Trials:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.results: dict[str, Result] = {}
-        self.seconds = 0.0
+        self._seconds: dict[str, float] = {}
+        self._asked: dict[str, None] = {}  # in the order in which they were asked for
         self._progress: tuple[Progress, TaskID] | None = None
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists():
@@ -58,6 +60,7 @@ class Trials:
             trials: in the order of the results.
             train: the results of the trials that it is given.
         """
+        self._asked |= dict.fromkeys(map(_key, trials))
         missing = [trial for trial in trials if _key(trial) not in self.results]
         if missing:
             began = time.monotonic()
@@ -78,8 +81,13 @@ class Trials:
         return self.results[_key(trial)]
 
     def all(self) -> list[dict[str, Any]]:
-        """Every trial with its result, in the order in which they were made."""
-        return [{"trial": json.loads(key), "result": r} for key, r in self.results.items()]
+        """Every trial that was asked for, with its result."""
+        return [{"trial": json.loads(key), "result": self.results[key]} for key in self._asked]
+
+    @property
+    def seconds(self) -> float:
+        """What those took, in a killed run too."""
+        return sum(self._seconds[key] for key in self._asked)
 
     def _read(self) -> None:
         lines = self.file.read_text().splitlines(keepends=True)
@@ -91,7 +99,7 @@ class Trials:
 
     def _remember(self, trial: Trial, result: Result, seconds: float) -> None:
         self.results[_key(trial)] = result
-        self.seconds += seconds
+        self._seconds[_key(trial)] = seconds
 
 
 def _key(trial: Trial) -> str:

@@ -12,7 +12,7 @@ from trainer.gates.registry import parse_gate
 from transforms.section import Section
 
 # Of the repetitions; those of tuning start at 0.
-_FIRST_SEED = 1000
+FIRST_SEED = 1000
 
 
 class GateSearch(Section):
@@ -174,7 +174,7 @@ def _tune(
 
 
 def _repeat(chosen: Trial, search: Search, trials: Trials, train: Train, rule: str) -> list[Result]:
-    planned = [{**chosen, "seed": _FIRST_SEED + i} for i in range(search.repetitions)]
+    planned = [{**chosen, "seed": FIRST_SEED + i} for i in range(search.repetitions)]
     results = _run(planned, search, trials, train)
     return [{**result, **result[rule]} for result in results if result[rule]]
 
