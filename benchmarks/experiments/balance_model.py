@@ -45,7 +45,9 @@ class SparseExperts(tf.Module):
         super().__init__("runs")
         self.num_runs, self.num_experts, self.units = len(rates), num_experts, units
         self.rates = tf.constant(rates, tf.float32)
-        self.gate = make_gate(self.num_runs, num_experts, parse_gate(gate))
+        options = parse_gate(gate)
+        self.k = int(getattr(options, "experts_per_task", num_experts))
+        self.gate = make_gate(self.num_runs, num_experts, options)
         self.gate(tf.zeros([1, num_features]))
         self.kernel = self._kernel(num_features, units, num_experts * units)
         self.bias = tf.Variable(tf.zeros([self.num_runs, 1, num_experts * units]))
@@ -97,7 +99,7 @@ class SparseExperts(tf.Module):
         """
         logits = self.gate.logits(inputs)  # [B, R, n]
         logits = tf.where(is_open, logits, tf.constant(logits.dtype.min, logits.dtype))
-        weights = keep_top_k(logits, self.gate.options.experts_per_task)
+        weights = keep_top_k(logits, self.k)
         predictions = self.predict(inputs, weights)  # [R, B, classes]
         right = tf.argmax(predictions, axis=-1, output_type=labels.dtype) == labels
         return Measures(
