@@ -27,7 +27,7 @@ from benchmarks.pictures.gate_toys import (
     train_mixture,
     train_recovery,
 )
-from trainer.gates.dselect_k import smooth_step
+from trainer.gates.smooth_step import smooth_step
 
 BETAS = (0.5, 1.0, 2.0, 4.0)
 RATES = (0.003, 0.01, 0.03, 0.1)

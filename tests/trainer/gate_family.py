@@ -68,7 +68,7 @@ def sampled(**options: Any) -> Case:
 
 
 PER_EXAMPLE = {"per_example": True}
-BUDGET = {"serving_budget": 1, "budget_growth": 0.1}
+BUDGET = {"serving_budget": 1, "budget_weight": 1.0, "budget_growth": 0.1}
 FAMILY = {
     "softmax": Case("softmax"),
     "softmax-per-example": Case("softmax", PER_EXAMPLE),

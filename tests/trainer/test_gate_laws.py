@@ -96,7 +96,8 @@ def test_the_selected_set_is_where_the_weights_are(case):
 @cases(estimates=False)
 def test_the_gradient_equals_finite_differences(case, policy):
     policy("float64")
-    gate = spread(case.make())
+    # Where a budget holds a bit back, the gradient is a projection's: not so near the middle.
+    gate = spread(case.make(), scale=0.1)
     inputs, start = tf.constant(INPUTS, tf.float64), gate.get_weights()
     cotangent = COTANGENT[:, : gate.num_experts]
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from trainer.gates.annealing import LogUniformlyAnnealed, QuadraticallyAnnealed
 from trainer.gates.balance import make_balance
 from trainer.gates.balance_options import BALANCES
-from trainer.gates.dselect_k import select_expert, smooth_step
 from trainer.gates.importance import divergence_from_uniform, living_experts, squared_variation
 from trainer.gates.noisy_top_k import chance_of_selection
 from trainer.gates.pressure import expected_union
+from trainer.gates.smooth_step import select_expert, smooth_step
 from trainer.gates.top_k import find_largest, keep_top_k
 
 GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "golden" / "gates.json"

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.gates.dselect_k import DSelectKGate, bits_entropy, select_expert, smooth_step
+from trainer.gates.dselect_k import DSelectKGate
 from trainer.gates.options import SoftmaxOptions, TopKOptions
 from trainer.gates.registry import make_gate
 from trainer.gates.selector_options import DSelectKOptions
+from trainer.gates.smooth_step import bits_entropy, select_expert, smooth_step
 from trainer.gates.top_k import keep_top_k
 
 GOLDEN = Path(__file__).resolve().parents[2].parent / "shared" / "golden" / "gates.json"

@@ -5,7 +5,12 @@ import pytest
 import tensorflow as tf
 
 from trainer.gates.base import Gate
-from trainer.gates.pressure import EntropyPressure, ServingBudget, expected_union
+from trainer.gates.pressure import (
+    EntropyPressure,
+    ServingBudget,
+    expected_union,
+    round_selectors,
+)
 from trainer.gates.registry import make_gate, parse_gate
 from trainer.gates.selector_options import DSelectKOptions
 
@@ -26,21 +31,34 @@ def test_the_expected_union_counts_an_expert_once():
 
 
 def test_the_price_of_an_expert_grows_with_each_training_step_over_the_budget():
-    options = make_options(serving_budget=1, budget_weight=0.5, budget_growth=0.25)
+    options = make_options(serving_budget=1, budget_weight=0.5, budget_growth=np.log(2) / 2)
     budget = ServingBudget(options, tf.float32)
     over, union = budget.measure(APART), []
     for _ in range(3):
         union.append(float(budget.penalties(over)["union"]))
-        assert not budget.advance(over, NOTHING)
-    # 2 experts over the budget cost 2 * (0.5 + 0.25 * 2 * number of training steps so far).
-    assert union == [1.0, 2.0, 3.0]
+        assert not budget.advance(budget.count_excess(lambda: APART), NOTHING)
+    # 2 experts over the budget cost 2 * 0.5 at first, and each step doubles that.
+    np.testing.assert_allclose(union, [1.0, 2.0, 4.0], rtol=1e-5)
+
+
+def test_the_price_grows_by_rounded_selectors_and_not_by_how_soft_they_are():
+    budget = ServingBudget(make_options(serving_budget=1), tf.float32)
+    soft = tf.constant([[[0.6, 0.4, 0.0]], [[0.6, 0.0, 0.4]]])
+    assert float(budget.measure(soft)) > 0.5
+    assert budget.advance(budget.count_excess(lambda: round_selectors(soft)), NOTHING)
+    assert float(budget.excess) == 0
+
+
+def test_the_price_stays_finite():
+    budget = ServingBudget(make_options(serving_budget=1), tf.float32)
+    budget.advance(tf.constant(1e9), NOTHING)
+    assert 1e9 < float(budget.penalties(tf.constant(1.0))["union"]) < 1e11
 
 
 def test_without_a_budget_nothing_is_asked_and_every_step_meets_it():
     budget = ServingBudget(make_options(), tf.float32)
-    over = budget.measure(APART)
-    assert budget.penalties(over) == {}
-    assert budget.advance(over, NOTHING)
+    assert budget.penalties(budget.measure(APART)) == {}
+    assert budget.advance(budget.count_excess(lambda: APART), NOTHING)
     assert float(budget.excess) == 0
 
 
@@ -49,7 +67,8 @@ def test_the_entropy_weight_grows_only_while_the_budget_is_met(budget, grown):
     options = make_options(serving_budget=budget, entropy_weight=0.1, entropy_growth=0.1)
     pressure, serving = EntropyPressure(options, tf.float32), ServingBudget(options, tf.float32)
     for _ in range(2):
-        pressure.advance(NOTHING, serving.advance(serving.measure(APART), NOTHING))
+        is_met = serving.advance(serving.count_excess(lambda: APART), NOTHING)
+        pressure.advance(NOTHING, is_met)
     entropy = pressure.penalties(tf.constant(1.0))["entropy"]
     np.testing.assert_allclose(entropy, grown, rtol=1e-6)
 
@@ -61,6 +80,19 @@ def test_beta_falls_only_while_the_budget_is_met(budget, steps):
         gate(NOTHING, training=True)
     assert int(gate.beta.step) == steps
     assert int(gate.pressure.steps_met) == steps
+
+
+@pytest.mark.parametrize(("budget", "slope"), [(1, True), (2, False), (None, False)])
+def test_a_binary_bit_can_turn_only_while_there_are_too_many_experts(budget, slope):
+    gate = make_gate(2, 2, make_options(serving_budget=budget, experts_per_task=1))
+    gate(NOTHING)
+    gate.z.bias.assign([[[-9.0]], [[9.0]]])  # a task has expert 0, the other has 1
+    with tf.GradientTape() as tape:
+        weights = gate(NOTHING, training=True).weights
+        loss = tf.reduce_sum(weights * [[1.0, 0.0], [1.0, 0.0]])
+    gradient = tape.gradient(loss, gate.z.bias).numpy().ravel()
+    # The first bit is pushed back into the open, the second further out.
+    assert (gradient != 0).tolist() == [slope, False]
 
 
 def test_a_gate_of_the_ablation_grows_its_price_and_its_entropy_weight_too():
@@ -98,7 +130,7 @@ def union(gate: Gate) -> int:
     return int(tf.math.count_nonzero(tf.reduce_any(gate.selected(), axis=0)))
 
 
-BUDGET = {"serving_budget": 3, "budget_weight": 0.0, "budget_growth": 3e-3}
+BUDGET = {"serving_budget": 3, "budget_growth": 0.01}
 SELECTORS = {
     "dselect_k": {"entropy_weight": 0.0, "beta_steps": 300},
     "dselect_k_annealed": {"steps": 500, "start_temperature": 1.0},

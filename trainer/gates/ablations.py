@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from trainer.gates.annealing import LogUniformlyAnnealed
 from trainer.gates.base import Gate, GateOutput, TaskLogits
-from trainer.gates.pressure import EntropyPressure, ServingBudget
+from trainer.gates.pressure import EntropyPressure, ServingBudget, round_selectors
 from trainer.gates.selector_options import AnnealedOptions, EntropyOptions
 
 
@@ -57,6 +57,11 @@ class SoftmaxSelectorsGate(Gate):
         """[T, k, n] -> the weights [T, n]."""
         return tf.einsum("tk,tkn->tn", tf.nn.softmax(self.alpha.bias), selectors)
 
+    def advance_budget(self, selectors: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+        """One training step is done; whether it met the budget."""
+        excess = self.budget.count_excess(lambda: round_selectors(selectors))
+        return self.budget.advance(excess, inputs)
+
     def converged(self) -> tf.Tensor:
         """[T] bool: every selector of the task is exactly one expert."""
         selectors = self.selectors()
@@ -97,7 +102,7 @@ class AnnealedGate(SoftmaxSelectorsGate):
         over = self.budget.measure(selectors)
         output = GateOutput(self.mix(selectors), self.budget.penalties(over))
         if training:
-            self.budget.advance(over, inputs)
+            self.advance_budget(selectors, inputs)
             # A high temperature spreads every selector over all experts: were tau to wait for
             # the budget, the budget would wait for tau.
             self.tau.advance(inputs)
@@ -133,5 +138,5 @@ class EntropyGate(SoftmaxSelectorsGate):
         over = self.budget.measure(selectors)
         penalties |= self.budget.penalties(over)
         if training:
-            self.pressure.advance(inputs, self.budget.advance(over, inputs))
+            self.pressure.advance(inputs, self.advance_budget(selectors, inputs))
         return GateOutput(self.mix(selectors), penalties)

@@ -1,7 +1,5 @@
 """DSelect-k: a continuously differentiable gate that ends in at most k experts a task."""
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
@@ -10,71 +8,10 @@ from trainer.gates.balance import make_balance
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.pressure import EntropyPressure, ServingBudget
 from trainer.gates.selector_options import DSelectKOptions
+from trainer.gates.smooth_step import bits_entropy, keep_open, select_expert, smooth_step
 
-# Nearer to its ends than this, S is binary but for 1.2e-7, which 32 bits cannot always tell,
-# while S' is not 0 yet: there, what was exactly binary could open again.
-_LAST_OPEN = 0.4998
-
-
-def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
-    """S(t): 0 for t <= -beta/2, 1 for t >= beta/2, and in between the cubic
-    -(2/beta^3) t^3 + (3/(2 beta)) t + 1/2. S and S' are continuous. Once S is exactly 0
-    or 1, S' is 0: the rounding of 32 bits cannot open it again.
-
-    Args:
-        t: any shape.
-        beta: width of the step, > 0.
-
-    Example:
-        >>> smooth_step(tf.constant([-1.0, 0.0, 0.5]), 1.0).numpy().tolist()
-        [0.0, 0.5, 1.0]
-    """
-    # In units of beta, so that a beta of 1e-16 overflows nothing; exact at both ends.
-    u = _clip(t / beta)
-    return -2.0 * u**3 + 1.5 * u + 0.5
-
-
-@tf.custom_gradient
-def _clip(u: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """To [-1/2, 1/2], where the cubic is flat: its slope alone stops the gradient."""
-    return tf.where(tf.abs(u) < _LAST_OPEN, u, 0.5 * tf.sign(u)), lambda upstream: upstream
-
-
-def select_expert(bits: tf.Tensor) -> tf.Tensor:
-    """r(z): probability of each code, for independent bits with probabilities S(z).
-
-    r_i = prod of s_j over the set bits j of i, times prod of (1 - s_j) over the others.
-    Built by doubling, one bit at a time, so no table of codes is needed; codes are the first
-    axis until the end, because tensors are quickly joined along that one only.
-
-    Args:
-        bits: S(z), [..., m], least significant bit first.
-
-    Returns:
-        [..., 2^m], rows sum to 1.
-
-    Example:
-        >>> select_expert(tf.constant([1.0, 0.0])).numpy().tolist()
-        [0.0, 1.0, 0.0, 0.0]
-    """
-    codes = tf.ones(tf.shape(bits)[:-1], bits.dtype)[tf.newaxis]  # [1, ...]
-    for bit in tf.unstack(bits, axis=-1):
-        set_ = codes * bit
-        codes = tf.concat([codes - set_, set_], axis=0)
-    return tf.transpose(codes, [*range(1, codes.shape.rank), 0])
-
-
-def bits_entropy(bits: tf.Tensor) -> tf.Tensor:
-    """H(r) of each selector, natural log: the bits are independent, so H(r) = sum_j h(s_j).
-
-    Args:
-        bits: S(z), [..., m].
-
-    Returns:
-        [...]; 0 exactly where all bits are binary, with a finite gradient there.
-    """
-    zeros = 1.0 - bits
-    return -tf.reduce_sum(tf.math.xlogy(bits, bits) + tf.math.xlogy(zeros, zeros), axis=-1)
+# Of beta: how far from 0 a bit may be while there are more experts than the budget allows.
+_OPEN = 0.4
 
 
 class DSelectKGate(Gate):
@@ -84,6 +21,9 @@ class DSelectKGate(Gate):
     expert is penalised (appendix B.2), and weights sum to 1 minus that mass until the gate
     has converged; or each of those codes stands for an expert drawn once by a seed. The
     entropy penalty is summed over selectors and, per example, averaged over the examples.
+
+    While the selectors, rounded, use more experts than a serving budget allows, training
+    keeps every bit open (`keep_open`): what is binary could not give up its expert any more.
 
     Example:
         >>> gate = DSelectKGate(2, 8, DSelectKOptions(kind="dselect_k", experts_per_task=2))
@@ -131,7 +71,12 @@ class DSelectKGate(Gate):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
         """Weights [T, n] or [B, T, n], and its penalties by name."""
-        bits = smooth_step(self.z(inputs), self._beta())  # [.., T, k, m]
+        beta, z = self._beta(), self.z(inputs)  # z: [.., T, k, m]
+        excess = self.budget.count_excess(lambda: self._round(z))
+        if training and self.budget.is_set:
+            reach = tf.cast(_OPEN * beta, z.dtype)
+            z = keep_open(z, tf.where(excess > 0.0, reach, np.inf))
+        bits = smooth_step(z, beta)
         codes = select_expert(bits)  # [.., T, k, 2^m]
         unused = codes[..., self.num_experts :]
         experts = self._experts(codes)  # [.., T, k, n]
@@ -146,12 +91,16 @@ class DSelectKGate(Gate):
             penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
         if training:
             penalties |= self.balance.penalties(weights)
-            self._advance(over, inputs)
+            self._advance(excess, inputs)
         return GateOutput(weights, penalties)
 
-    def _advance(self, over: tf.Tensor, inputs: tf.Tensor) -> None:
+    def _round(self, z: tf.Tensor) -> tf.Tensor:
+        """The expert of each selector if it were binary now, [T, k, n]."""
+        return self._experts(select_expert(tf.cast(z > 0.0, z.dtype)))
+
+    def _advance(self, excess: tf.Tensor, inputs: tf.Tensor) -> None:
         # What is binary cannot be changed any more, so all that sharpens waits for the budget.
-        is_met = self.budget.advance(over, inputs)
+        is_met = self.budget.advance(excess, inputs)
         self.pressure.advance(inputs, is_met)
         if self.options.beta_steps is not None:
             self.beta.advance(inputs, is_met)

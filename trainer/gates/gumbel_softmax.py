@@ -51,7 +51,8 @@ class GumbelSoftmaxGate(Gate):
         over = self.budget.measure(tf.sigmoid(logits)[:, tf.newaxis])  # of [T, 1, n]
         penalties = {"usage": penalty} | self.budget.penalties(over)
         if training:
-            self.budget.advance(over, inputs)
+            excess = self.budget.count_excess(lambda: self._decide(logits)[:, tf.newaxis])
+            self.budget.advance(excess, inputs)
         return GateOutput(weights, penalties)
 
     def _toss(self, logits: tf.Tensor) -> tf.Tensor:

@@ -41,13 +41,14 @@ class BudgetedSection(GateSection):
     Attributes:
         serving_budget: how many experts all tasks together should use, which is what
             serving must compute; null for no budget. Static gates only.
-        budget_weight: lambda_U, penalty on each expected expert over the budget.
-        budget_growth: what a step adds to lambda_U for each expected expert over the budget.
+        budget_weight: lambda_U, penalty on each expected expert over the budget, at the start.
+        budget_growth: by how much log(lambda_U) grows in a step for each expert over the
+            budget. With 0.005 and two experts too many the price is tenfold after 230 steps.
     """
 
     serving_budget: PerTask | None = None
-    budget_weight: Weight = 1.0
-    budget_growth: Weight = 0.0
+    budget_weight: Weight = 0.1
+    budget_growth: float = Field(0.005, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
     def _budget_is_static(self) -> Self:

@@ -8,8 +8,19 @@ from trainer.gates.options import BudgetedSection
 from trainer.gates.selector_options import EntropySection
 from trainer.gates.state import add_state
 
-# Of an expert: the budget counts as met although the selectors still waver a little.
-_MET = 0.02
+# exp(25) is 7e10: above any loss, and far from what 32 bits cannot hold.
+_MAX_GROWTH = 25.0
+
+
+def round_selectors(selectors: tf.Tensor) -> tf.Tensor:
+    """1 for each selector's likeliest expert, 0 for the others: [.., n] -> [.., n].
+
+    Example:
+        >>> round_selectors(tf.constant([0.2, 0.5, 0.3])).numpy().tolist()
+        [0.0, 1.0, 0.0]
+    """
+    likeliest = tf.argmax(selectors, axis=-1)
+    return tf.one_hot(likeliest, selectors.shape[-1], dtype=selectors.dtype)
 
 
 def expected_union(experts: tf.Tensor) -> tf.Tensor:
@@ -40,11 +51,13 @@ def _product(factors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Te
 
 
 class ServingBudget(tf.keras.layers.Layer):
-    """The penalty lambda_U * max(0, U - budget), whose weight may grow in training.
+    """The penalty lambda_U * max(0, U - budget), whose weight grows until the budget is met.
 
-    lambda_U = budget_weight + budget_growth * sum of max(0, U - budget) over the steps so
-    far: dual ascent, so the price of an expert rises only as long as there are too many, and
-    those that tasks need least go first. The sum is in the checkpoint.
+    lambda_U = budget_weight * exp(budget_growth * sum of the excess over the steps so far).
+    The excess of a step is how many experts more than the budget all selectors would use if
+    each were rounded to one now: U alone is above the budget as long as selectors are soft.
+    So the price rises by the same factor wherever it starts, only as long as there are too
+    many experts, and those that tasks need least go first. The sum is in the checkpoint.
 
     Args:
         options: of the gate; without a budget there is no penalty, and it is always met.
@@ -56,6 +69,8 @@ class ServingBudget(tf.keras.layers.Layer):
         >>> budget = ServingBudget(options, tf.float32)
         >>> float(budget.penalties(budget.measure(two))["union"])
         2.0
+        >>> float(budget.count_excess(lambda: two))
+        1.0
     """
 
     def __init__(self, options: BudgetedSection, dtype: tf.DType) -> None:
@@ -63,15 +78,33 @@ class ServingBudget(tf.keras.layers.Layer):
         self.options = options
         self.excess = add_state(self, "excess")
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a budget."""
+        return self.options.serving_budget is not None
+
     def measure(self, experts: tf.Tensor) -> tf.Tensor:
         """max(0, U - budget), a scalar; 0 without a budget.
 
         Args:
             experts: each selector's chance of each expert, [T, k, n] if there is a budget.
         """
-        if self.options.serving_budget is None:
+        return self._above(lambda: expected_union(experts))
+
+    def count_excess(self, make_rounded: Callable[[], tf.Tensor]) -> tf.Tensor:
+        """How many experts more than the budget would serve, a scalar; 0 without a budget.
+
+        Args:
+            make_rounded: 1 for what each selector would use if it were binary now, else 0,
+                [T, k, n]; called only if there is a budget.
+        """
+        return self._above(lambda: tf.reduce_sum(tf.reduce_max(make_rounded(), axis=[0, 1])))
+
+    def _above(self, count: Callable[[], tf.Tensor]) -> tf.Tensor:
+        budget = self.options.serving_budget
+        if budget is None:
             return tf.zeros([], self.compute_dtype)
-        return tf.nn.relu(expected_union(experts) - self.options.serving_budget)
+        return tf.nn.relu(count() - budget)
 
     def penalties(self, over: tf.Tensor) -> dict[str, tf.Tensor]:
         """The weighted penalty, if there is a budget.
@@ -79,17 +112,16 @@ class ServingBudget(tf.keras.layers.Layer):
         Args:
             over: from `measure`.
         """
-        options = self.options
-        if options.serving_budget is None:
+        if not self.is_set:
             return {}
-        weight = options.budget_weight + options.budget_growth * self.excess
-        return {"union": weight * over}
+        grown = tf.minimum(self.options.budget_growth * self.excess, _MAX_GROWTH)
+        return {"union": self.options.budget_weight * tf.exp(grown) * over}
 
-    def advance(self, over: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    def advance(self, excess: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
         """One training step is done: the weight grows.
 
         Args:
-            over: from `measure`.
+            excess: from `count_excess`.
             inputs: of the step. A step that finds no more examples ends in the middle, and
                 without them it would be counted.
 
@@ -97,8 +129,8 @@ class ServingBudget(tf.keras.layers.Layer):
             Whether the step met the budget.
         """
         with tf.control_dependencies([inputs]):
-            self.excess.assign_add(over)
-        return over < _MET
+            self.excess.assign_add(excess)
+        return excess < 1.0
 
 
 class EntropyPressure(tf.keras.layers.Layer):
