@@ -41,13 +41,14 @@ class BudgetedSection(GateSection):
     Attributes:
         serving_budget: how many experts all tasks together should use, which is what
             serving must compute; null for no budget. Static gates only.
-        budget_weight: lambda_U, penalty on each expected expert over the budget, at the start.
+        budget_weight: lambda_U at the start, the penalty on each expected expert over the
+            budget. Small: the price of what is needed is found from below.
         budget_growth: by how much log(lambda_U) grows in a step for each expert over the
             budget. With 0.005 and two experts too many the price is tenfold after 230 steps.
     """
 
     serving_budget: PerTask | None = None
-    budget_weight: Weight = 0.1
+    budget_weight: Weight = 0.01
     budget_growth: float = Field(0.005, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
@@ -127,7 +128,7 @@ class GumbelSoftmaxOptions(BudgetedSection):
 
     The serving budget counts an expert with the chance that any task uses it. Serving has no
     coins, so it may compute more; and where all tasks surely use an expert, a price moves
-    nothing: give `budget_weight` from the start.
+    nothing.
     """
 
     kind: Literal["gumbel_softmax"]

@@ -53,11 +53,11 @@ def _product(factors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Te
 class ServingBudget(tf.keras.layers.Layer):
     """The penalty lambda_U * max(0, U - budget), whose weight grows until the budget is met.
 
-    lambda_U = budget_weight * exp(budget_growth * sum of the excess over the steps so far).
-    The excess of a step is how many experts more than the budget all selectors would use if
-    each were rounded to one now: U alone is above the budget as long as selectors are soft.
-    So the price rises by the same factor wherever it starts, only as long as there are too
-    many experts, and those that tasks need least go first. The sum is in the checkpoint.
+    lambda_U = budget_weight * exp(budget_growth * max(0, sum of the excess over the steps so
+    far)). The excess of a step is how many experts more than the budget all selectors would
+    use if each were rounded to one now; below 0 if fewer. U alone is above the budget as
+    long as selectors are soft. So the price rises and falls by the same factors whatever the
+    scale of the losses, and what tasks need least goes first. The sum is in the checkpoint.
 
     Args:
         options: of the gate; without a budget there is no penalty, and it is always met.
@@ -89,7 +89,9 @@ class ServingBudget(tf.keras.layers.Layer):
         Args:
             experts: each selector's chance of each expert, [T, k, n] if there is a budget.
         """
-        return self._above(lambda: expected_union(experts))
+        if self.options.serving_budget is None:
+            return tf.zeros([], self.compute_dtype)
+        return tf.nn.relu(expected_union(experts) - self.options.serving_budget)
 
     def count_excess(self, make_rounded: Callable[[], tf.Tensor]) -> tf.Tensor:
         """How many experts more than the budget would serve, a scalar; 0 without a budget.
@@ -98,13 +100,10 @@ class ServingBudget(tf.keras.layers.Layer):
             make_rounded: 1 for what each selector would use if it were binary now, else 0,
                 [T, k, n]; called only if there is a budget.
         """
-        return self._above(lambda: tf.reduce_sum(tf.reduce_max(make_rounded(), axis=[0, 1])))
-
-    def _above(self, count: Callable[[], tf.Tensor]) -> tf.Tensor:
-        budget = self.options.serving_budget
-        if budget is None:
+        if self.options.serving_budget is None:
             return tf.zeros([], self.compute_dtype)
-        return tf.nn.relu(count() - budget)
+        used = tf.reduce_max(make_rounded(), axis=[0, 1])  # [n]
+        return tf.reduce_sum(used) - self.options.serving_budget
 
     def penalties(self, over: tf.Tensor) -> dict[str, tf.Tensor]:
         """The weighted penalty, if there is a budget.
@@ -118,7 +117,7 @@ class ServingBudget(tf.keras.layers.Layer):
         return {"union": self.options.budget_weight * tf.exp(grown) * over}
 
     def advance(self, excess: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        """One training step is done: the weight grows.
+        """One training step is done: the weight grows, or falls if there is room for more.
 
         Args:
             excess: from `count_excess`.
@@ -129,8 +128,8 @@ class ServingBudget(tf.keras.layers.Layer):
             Whether the step met the budget.
         """
         with tf.control_dependencies([inputs]):
-            self.excess.assign_add(excess)
-        return excess < 1.0
+            self.excess.assign(tf.nn.relu(self.excess + excess))
+        return excess <= 0.0
 
 
 class EntropyPressure(tf.keras.layers.Layer):
