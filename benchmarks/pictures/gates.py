@@ -37,7 +37,7 @@ TOP_K = {"kind": "top_k", "experts_per_task": 2}
 DSELECT_K = {
     "kind": "dselect_k", "experts_per_task": 2, "entropy_weight": 0.003, "entropy_growth": 3e-5
 }  # fmt: skip
-BUDGET = DSELECT_K | {"entropy_weight": 0.0, "serving_budget": 4, "budget_weight": 0.03}
+BUDGET = DSELECT_K | {"entropy_weight": 0.0, "serving_budget": 4}
 _TOP = 0.55
 _NO_ERROR = 1e-6
 # Okabe and Ito's colours, told apart by everybody; grey is what does not matter.
