@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from benchmarks.harness.figures import (
     describe_choice,
     describe_run,
+    describe_search,
     new_figure,
     save_figure,
     styled,
@@ -86,11 +87,9 @@ def make_table(results: Mapping[str, Any]) -> str:
         describe_run(results),
         "",
         f"{n} experts of {setup['units']} ReLU units, {setup['epochs']} epochs of batches of "
-        f"{setup['batch_size']}, Adam. Each gate: {search['trials_per_rate']} trials a learning "
-        f"rate of {', '.join(f'{rate:g}' for rate in search['learning_rates'])}, then "
-        f"{search['repetitions']} fresh seeds of the best by validation loss. Mean ± standard "
-        "error over seeds, on test images. Active experts: the most important ones by "
-        "validation, the others switched off.",
+        f"{setup['batch_size']}, Adam. Each gate: {describe_search(search)}. "
+        "Mean ± standard error over seeds, on test images. Active experts: the most important "
+        "ones by validation, the others switched off.",
         "",
         f"| gate | living of {n} | variation of importance | accuracy % | "
         + " | ".join(f"with {count} active" for count in active)

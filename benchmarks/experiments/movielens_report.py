@@ -11,6 +11,7 @@ from benchmarks.harness.figures import (
     GATE_LABELS,
     describe_choice,
     describe_run,
+    describe_search,
     new_figure,
     save_figure,
     styled,
@@ -79,9 +80,7 @@ def make_table(results: Mapping[str, Any]) -> str:
         f"{setup['epochs']} epochs of batches of {setup['batch_size']}, Adagrad; "
         f"{setup['num_experts']} experts of {setup['units']} units with dropout "
         f"{setup['dropout']:g}, embeddings of {setup['embedding_dim']}. Each gate and η: "
-        f"{search['trials_per_rate']} trials a learning rate of "
-        f"{', '.join(f'{rate:g}' for rate in search['learning_rates'])}, then "
-        f"{search['repetitions']} fresh seeds of the best. Mean ± standard error over seeds. "
+        f"{describe_search(search)}. Mean ± standard error over seeds. "
         "The loss is η watch + (1 - η) rating; watch is cross-entropy, rating squared error.",
         "",
         "| η | gate | test loss | watch | rating | experts used | union "

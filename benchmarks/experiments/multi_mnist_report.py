@@ -12,6 +12,7 @@ from benchmarks.harness.figures import (
     GATE_LABELS,
     describe_choice,
     describe_run,
+    describe_search,
     new_figure,
     save_figure,
     styled,
@@ -68,10 +69,8 @@ def make_table(results: Mapping[str, Any]) -> str:
         "",
         f"{setup['train']:,} / {setup['validation']:,} / {setup['test']:,} pairs, "
         f"{setup['epochs']} passes over them in batches of {setup['batch_size']}, Adam; "
-        f"{setup['num_experts']} experts. Each gate: {search['trials_per_rate']} trials a "
-        f"learning rate of {', '.join(f'{rate:g}' for rate in search['learning_rates'])}, then "
-        f"{search['repetitions']} fresh seeds of the best by validation loss. Mean ± standard "
-        "error over seeds, on test pairs.",
+        f"{setup['num_experts']} experts. Each gate: {describe_search(search)}. "
+        "Mean ± standard error over seeds, on test pairs.",
         "",
         "| gate | " + " | ".join(f"accuracy %, {task}" for task in TASKS) + " | experts used "
         "| union | binary after % of the steps | discarded in tuning % | chosen |",

@@ -12,6 +12,7 @@ from benchmarks.harness.figures import (
     GATE_LABELS,
     describe_choice,
     describe_run,
+    describe_search,
     new_figure,
     save_figure,
     styled,
@@ -98,15 +99,13 @@ def draw_budgets(axes: Axes, case: Case) -> None:
 def make_table(results: Mapping[str, Any]) -> str:
     """Each case's tasks by gates, then its budgets."""
     search = results["settings"]["search"]
-    rates = ", ".join(f"{rate:g}" for rate in search["learning_rates"])
     lines = [
         "# The eight-task ranker: the tables",
         "",
         describe_run(results),
         "",
-        f"Each gate: {search['trials_per_rate']} trials a learning rate of {rates}, then "
-        f"{search['repetitions']} fresh seeds of the best. Mean ± standard error over seeds on "
-        "the test split; AUC of classification tasks, RMSE of regression tasks.",
+        f"Each gate: {describe_search(search)}. Mean ± standard error over seeds on the test "
+        "split; AUC of classification tasks, RMSE of regression tasks.",
     ]
     for case in results["cases"]:
         lines += ["", f"## {case['case']}", "", *gate_lines(case), "", *budget_lines(case)]

@@ -11,6 +11,7 @@ from benchmarks.harness.figures import (
     GATE_LABELS,
     describe_choice,
     describe_run,
+    describe_search,
     new_figure,
     save_figure,
     styled,
@@ -73,9 +74,8 @@ def make_table(results: Mapping[str, Any]) -> str:
         "",
         f"{setup['num_experts']} frozen experts, {true} of which made the labels; "
         f"{setup['train']:,} examples, {setup['epochs']} epochs of batches of "
-        f"{setup['batch_size']}, Adam. Each gate: {search['trials_per_rate']} trials a learning "
-        f"rate of {', '.join(f'{rate:g}' for rate in search['learning_rates'])}, then "
-        f"{search['repetitions']} fresh seeds of the best. Mean ± standard error over seeds.",
+        f"{setup['batch_size']}, Adam. Each gate: {describe_search(search)}. "
+        "Mean ± standard error over seeds.",
         "",
         f"| gate | found of {true} | seeds with all {true} | experts used | validation error "
         "| open % of the steps | discarded in tuning % | chosen |",

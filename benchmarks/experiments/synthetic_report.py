@@ -11,6 +11,7 @@ from benchmarks.harness.figures import (
     GATE_LABELS,
     describe_choice,
     describe_run,
+    describe_search,
     new_figure,
     save_figure,
     styled,
@@ -74,9 +75,7 @@ def make_table(results: Mapping[str, Any]) -> str:
         "",
         f"{setup['train']:,} / {setup['validation']:,} / {setup['test']:,} examples, "
         f"{setup['epochs']} epochs of batches of {setup['batch_size']}, Adam; T/4 experts. Each "
-        f"gate: {search['trials_per_rate']} trials a learning rate of "
-        f"{', '.join(f'{rate:g}' for rate in search['learning_rates'])}, then "
-        f"{search['repetitions']} fresh seeds of the best. Mean ± standard error over seeds.",
+        f"gate: {describe_search(search)}. Mean ± standard error over seeds.",
         "",
         "| tasks | gate | test error x 1000 | Jaccard, related | Jaccard, unrelated "
         "| experts used | union | binary after % of the steps | discarded in tuning % | chosen |",

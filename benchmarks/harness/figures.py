@@ -89,6 +89,20 @@ def describe_run(results: Mapping[str, Any]) -> str:
     )
 
 
+def describe_search(search: Mapping[str, Any]) -> str:
+    """How much every gate was tuned, for the line below.
+
+    Example:
+        >>> describe_search({"trials_per_rate": 4, "learning_rates": [0.1], "repetitions": 2})
+        '4 trials a learning rate of 0.1, then 2 fresh seeds of the best by validation loss'
+    """
+    rates = ", ".join(f"{rate:g}" for rate in search["learning_rates"])
+    return (
+        f"{search['trials_per_rate']} trials a learning rate of {rates}, then "
+        f"{search['repetitions']} fresh seeds of the best by validation loss"
+    )
+
+
 def describe_choice(chosen: Mapping[str, Any] | None) -> str:
     """The tuned options and the learning rate.
 
