@@ -73,6 +73,21 @@ def test_a_converged_gate_has_at_most_k_experts_a_task_and_sums_to_one(case):
             assert gate.per_example or gate.converged().numpy().all()
 
 
+@pytest.mark.slow
+@cases(has_k=True, training_only=False)
+@pytest.mark.parametrize("n", range(1, 18))
+def test_every_number_of_experts_goes_with_every_k(case, n):
+    for k in range(1, n + 1):
+        gate = spread(case.make(n, k, tasks=2), seed=k)
+        weights = gate(INPUTS[:2]).weights.numpy()
+        assert (weights >= 0).all()
+        assert (weights.sum(-1) <= 1 + 1e-5).all()
+        used = (weights > 0).sum(-1)
+        if case.converges:
+            used = (harden(gate, seed=k)(INPUTS[:2]).weights.numpy() > 0).sum(-1)
+        assert (used >= 1).all() and (used <= k).all()
+
+
 @cases(has_k=True, converges=False)
 def test_a_top_k_gate_has_exactly_k_experts(case):
     for k in (1, 3, 8):
