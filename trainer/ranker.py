@@ -1,7 +1,7 @@
 """The ranker: shared inputs, experts, one gate for all tasks, towers, one logit a task."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -13,6 +13,9 @@ from trainer.inputs import FeatureInputs
 from trainer.objective import TaskObjectives
 from trainer.stacks import ParallelDense, ParallelStack
 from transforms.examples import POSITION
+
+if TYPE_CHECKING:
+    from trainer.union_training import ExpertUnion
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -71,6 +74,7 @@ class Ranker(tfrs.Model):
         self.heads = ParallelDense(num_tasks, 1, None, "heads")
         self.wide = WideLogit(num_tasks) if model.wide else None
         self.position = PositionLogit(num_tasks, model.position) if model.position else None
+        self.union: ExpertUnion | None = None
         self.objectives = TaskObjectives(config.tasks)
         self.gate_measures = (
             ImportanceMeasures(num_tasks, config.num_experts) if self.gate.per_example else None
@@ -96,9 +100,7 @@ class Ranker(tfrs.Model):
         """From the concatenated inputs [B, d], and the positions [B], to the logits."""
         hidden = self.input_dropout(self.cross(inputs), training=training)
         gate = self.gate(hidden, training=training)
-        experts = self.experts(hidden, training=training)  # [n, B, e]
-        equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
-        mixed = tf.einsum(equation, tf.cast(gate.weights, experts.dtype), experts)
+        mixed = self._mix(hidden, gate.weights, training)  # [T, B, e]
         towers = self.towers(mixed, training=training)  # [T, B, u]
         logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
         if self.wide is not None:
@@ -106,6 +108,15 @@ class Ranker(tfrs.Model):
         if self.position is not None and position is not None:
             logits += self.position(position, training=training)
         return RankerOutput(logits, gate.penalties, gate.weights, gate.example_weights)
+
+    def _mix(self, hidden: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        """[B, d] and the gate's weights -> each task's mixture of the experts, [T, B, e]."""
+        stack = self.experts
+        if self.union is not None:
+            stack, weights = self.union.experts, tf.gather(weights, self.union.indices, axis=-1)
+        experts = stack(hidden, training=training)  # [n or u, B, e]
+        equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
+        return tf.einsum(equation, tf.cast(weights, experts.dtype), experts)
 
     def cross(self, inputs: tf.Tensor) -> tf.Tensor:
         """DCN-v2: x_{l+1} = x_0 * (W x_l + b) + x_l."""
@@ -130,19 +141,35 @@ class Ranker(tfrs.Model):
     def kernel_penalty(self) -> tf.Tensor:
         """`training.l2` times the sum of squares of all kernels."""
         l2 = self.config.training.l2
-        kernels = [w for w in self.trainable_variables if "kernel" in w.name] if l2 else []
+        kernels = [w for w in self._trained()[0] if "kernel" in w.name] if l2 else []
         return l2 * tf.add_n([tf.constant(0.0), *(tf.reduce_sum(tf.square(w)) for w in kernels)])
 
     def train_step(self, inputs: Batch) -> dict[str, Any]:
         """One step of the optimizer; notes the step at which a gate became binary."""
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True)
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        variables, optimizer = self._trained()
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         newly = self.gate.converged() & (self.converged_step < 0)
         step = tf.cast(self.optimizer.iterations, tf.int64)
         self.converged_step.assign(tf.where(newly, step, self.converged_step))
         return self.objectives.results(training=True)
+
+    def _trained(self) -> tuple[list[tf.Variable], tf.keras.optimizers.Optimizer]:
+        """What a step changes, and the optimizer that changes it."""
+        if self.union is not None:
+            return self.union.variables, self.union.optimizer
+        return self.trainable_variables, self.optimizer
+
+    def narrow(self, union: "ExpertUnion | None") -> None:
+        """Trains and validates by the experts of the union only from the next step on.
+
+        Args:
+            union: None for all experts again.
+        """
+        self.union = union
+        self.make_train_function(force=True)
+        self.make_test_function(force=True)
 
     def test_step(self, inputs: Batch) -> dict[str, Any]:
         """Losses and metrics over the whole validation split."""
