@@ -1,21 +1,21 @@
 """The ranker: shared inputs, experts, one gate for all tasks, towers, one logit a task."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from trainer.config import PositionTower, TrainerConfig
+from trainer.added_logits import PositionLogit, WideLogit
+from trainer.config import TrainerConfig
+from trainer.expert_union import ExpertUnion
 from trainer.gates.importance import ImportanceMeasures
 from trainer.gates.registry import make_gate
 from trainer.inputs import FeatureInputs
 from trainer.objective import TaskObjectives
 from trainer.stacks import ParallelDense, ParallelStack
 from transforms.examples import POSITION
-
-if TYPE_CHECKING:
-    from trainer.union_training import ExpertUnion
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -161,13 +161,29 @@ class Ranker(tfrs.Model):
             return self.union.variables, self.union.optimizer
         return self.trainable_variables, self.optimizer
 
-    def narrow(self, union: "ExpertUnion | None") -> None:
-        """Trains and validates by the experts of the union only from the next step on.
+    @property
+    def can_narrow(self) -> bool:
+        """Whether the gates are static and binary, and leave an expert to nobody."""
+        # A variable of the training step: to read it costs less than to ask the gate.
+        if self.gate.per_example or (self.converged_step.numpy() < 0).any():
+            return False
+        is_idle = not self.gate.selected().numpy().any(axis=0).all()
+        return bool(is_idle and self.gate.converged().numpy().all())
 
-        Args:
-            union: None for all experts again.
-        """
-        self.union = union
+    def narrow(self) -> None:
+        """From the next step on, trains and validates by the experts in use only."""
+        used = np.flatnonzero(self.gate.selected().numpy().any(axis=0))
+        self.union = ExpertUnion(self.experts, used, self.trainable_variables, self.optimizer)
+        self._trace_again()
+
+    def widen(self) -> None:
+        """All experts again; what the union has learnt is theirs."""
+        if self.union is not None:
+            self.union.write_back()
+            self.union = None
+            self._trace_again()
+
+    def _trace_again(self) -> None:
         self.make_train_function(force=True)
         self.make_test_function(force=True)
 
@@ -191,45 +207,3 @@ class Ranker(tfrs.Model):
         logits = tf.math.log(share) - tf.math.log1p(-share)
         start = tf.where(tf.constant(biases), logits, means)
         self.heads.bias.assign(tf.reshape(start, self.heads.bias.shape))
-
-
-class WideLogit(tf.keras.layers.Layer):
-    """A linear function of the inputs a task; it starts at 0.
-
-    Args:
-        num_tasks: T.
-    """
-
-    def __init__(self, num_tasks: int) -> None:
-        super().__init__(name="wide")
-        self.dense = tf.keras.layers.Dense(
-            num_tasks, use_bias=False, kernel_initializer="zeros", name="dense"
-        )
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[B, d] -> [T, B]."""
-        return tf.transpose(self.dense(inputs))
-
-
-class PositionLogit(tf.keras.layers.Layer):
-    """A logit a task and position; position 0 means unknown.
-
-    Args:
-        num_tasks: T.
-        options: the number of positions and their dropout.
-    """
-
-    def __init__(self, num_tasks: int, options: PositionTower) -> None:
-        super().__init__(name="position")
-        self.options = options
-        self.table = tf.keras.layers.Embedding(
-            options.max_position + 1, num_tasks, embeddings_initializer="zeros", name="table"
-        )
-
-    def call(self, position: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[B] int64 -> [T, B]."""
-        position = tf.clip_by_value(tf.cast(position, tf.int64), 0, self.options.max_position)
-        if training and self.options.dropout:
-            kept = tf.random.uniform(tf.shape(position)) >= self.options.dropout
-            position = tf.where(kept, position, tf.zeros_like(position))
-        return tf.transpose(self.table(position))

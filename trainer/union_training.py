@@ -3,54 +3,7 @@
 import time
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-
-from trainer.ranker import Ranker
-from trainer.stacks import ParallelStack
-
-
-class ExpertUnion:
-    """The experts that some task uses, in place of all: forward, backward and optimizer.
-
-    The ranker's own variables and the slots of its optimizer keep their shapes, so that a
-    checkpoint looks the same with and without; `write_back` brings them up to date. No Keras
-    layer, and so not among the ranker's weights.
-
-    Args:
-        ranker: trained so far; its gate is static and binary.
-
-    Reference: METHODS section 8.
-    """
-
-    def __init__(self, ranker: Ranker) -> None:
-        selected = ranker.gate.selected().numpy()  # [T, n]
-        self.indices = np.flatnonzero(selected.any(axis=0))  # [u]
-        config = ranker.config
-        self.experts = ParallelStack(
-            len(self.indices), config.expert_units, config.model.expert_dropout, "experts"
-        )
-        self.experts(tf.zeros([1, ranker.experts.layers[0].kernel.shape[1]]))
-        full, narrow = ranker.experts.trainable_variables, self.experts.trainable_variables
-        stand_ins = {f.ref(): n for f, n in zip(full, narrow, strict=True)}
-        all_variables = ranker.trainable_variables
-        self.variables = [stand_ins.get(v.ref(), v) for v in all_variables]
-        self.optimizer = ranker.optimizer.from_config(ranker.optimizer.get_config())
-        self.optimizer.build(self.variables)
-        # Of both optimizers: the same numbers, slots and order, by the order of the variables.
-        slots = zip(ranker.optimizer.variables, self.optimizer.variables, strict=True)
-        self._pairs = [*zip(full, narrow, strict=True), *slots]
-        for whole, part in self._pairs:
-            part.assign(whole if part.shape == whole.shape else tf.gather(whole, self.indices))
-
-    def write_back(self) -> None:
-        """Gives the ranker and its optimizer what has been learnt; unused experts keep theirs."""
-        for whole, part in self._pairs:
-            if part.shape == whole.shape:
-                whole.assign(part)
-            else:
-                where = self.indices[:, np.newaxis]
-                whole.assign(tf.tensor_scatter_nd_update(whole, where, part))
 
 
 class TrainUnion(tf.keras.callbacks.Callback):
@@ -85,9 +38,9 @@ class TrainUnion(tf.keras.callbacks.Callback):
             self.steps[phase] += 1
         self._is_traced = True
         self._done += 1
-        if self.step is None and can_narrow(self.model):
+        if self.step is None and self.model.can_narrow:
             self.step, self._is_traced = self._done, False
-            self.model.narrow(ExpertUnion(self.model))
+            self.model.narrow()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Brings the ranker's weights up to date."""
@@ -96,7 +49,7 @@ class TrainUnion(tf.keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """All experts again."""
-        self.model.narrow(None)
+        self.model.widen()
 
     def describe(self, batch_size: int) -> dict[str, Any] | None:
         """The step, and examples a second before and after; None if it never happened."""
@@ -107,12 +60,3 @@ class TrainUnion(tf.keras.callbacks.Callback):
             for steps, seconds in zip(self.steps, self.seconds, strict=True)
         ]
         return {"step": self.step, "before": rates[0], "after": rates[1]}
-
-
-def can_narrow(ranker: Ranker) -> bool:
-    """Whether all tasks' gates are binary and some expert is used by none."""
-    # A variable of the training step: reading it costs less than asking the gate.
-    if ranker.gate.per_example or (ranker.converged_step.numpy() < 0).any():
-        return False
-    selected = ranker.gate.selected().numpy()
-    return bool(ranker.gate.converged().numpy().all() and not selected.any(axis=0).all())

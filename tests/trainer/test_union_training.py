@@ -7,7 +7,7 @@ from gate_family import harden
 
 from trainer.dataset import mean_labels, read_batches
 from trainer.run_fn import make_ranker
-from trainer.union_training import ExpertUnion, TrainUnion, can_narrow
+from trainer.union_training import TrainUnion
 
 OPTIMIZERS = {
     "sgd": lambda: tf.keras.optimizers.SGD(0.05, momentum=0.9),
@@ -52,17 +52,16 @@ def mean_labels_of(trained):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_union_trains_as_all_experts_would(trained, batches, optimizer):
     whole, narrow = (make_binary(trained, batches, optimizer) for _ in range(2))
-    assert can_narrow(narrow)
+    assert narrow.can_narrow
     before = narrow(batches[0]).logits
-    narrow.narrow(ExpertUnion(narrow))
+    narrow.narrow()
     assert narrow.union.indices.tolist() == [0, 2]
     np.testing.assert_allclose(narrow(batches[0]).logits, before, atol=1e-6)
     idle = narrow.experts.layers[0].kernel.numpy()[[1, 3]]
     for batch in batches[3:9]:
         whole.train_step(batch)
         narrow.train_step(batch)
-    narrow.union.write_back()
-    narrow.narrow(None)
+    narrow.widen()
     np.testing.assert_allclose(whole(batches[0]).logits, narrow(batches[0]).logits, atol=1e-5)
     np.testing.assert_array_equal(narrow.experts.layers[0].kernel.numpy()[[1, 3]], idle)
     for a, b in zip(whole.optimizer.variables, narrow.optimizer.variables, strict=True):
@@ -75,7 +74,7 @@ def test_the_union_trains_as_all_experts_would(trained, batches, optimizer):
 def test_the_weights_of_a_checkpoint_are_the_same_with_and_without(trained, batches):
     ranker = make_binary(trained, batches, "adam")
     shapes = [w.shape for w in ranker.weights]
-    ranker.narrow(ExpertUnion(ranker))
+    ranker.narrow()
     ranker.train_step(batches[3])
     assert [w.shape for w in ranker.weights] == shapes
 
@@ -95,5 +94,5 @@ def test_training_narrows_once_all_gates_are_binary(trained, batches):
 def test_a_gate_that_is_not_binary_is_trained_whole(trained, batches):
     ranker = make_binary(trained, batches, "adam")
     ranker.gate.z.bias.assign(tf.zeros_like(ranker.gate.z.bias))
-    assert not can_narrow(ranker)
+    assert not ranker.can_narrow
     assert TrainUnion().describe(128) is None
