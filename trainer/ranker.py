@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from trainer.config import PositionTower, TrainerConfig
+from trainer.added_logits import PositionLogit, WideLogit
+from trainer.config import TrainerConfig
+from trainer.expert_union import ExpertUnion
 from trainer.gates.importance import ImportanceMeasures
 from trainer.gates.registry import make_gate
 from trainer.inputs import FeatureInputs
@@ -71,6 +74,7 @@ class Ranker(tfrs.Model):
         self.heads = ParallelDense(num_tasks, 1, None, "heads")
         self.wide = WideLogit(num_tasks) if model.wide else None
         self.position = PositionLogit(num_tasks, model.position) if model.position else None
+        self.union: ExpertUnion | None = None
         self.objectives = TaskObjectives(config.tasks)
         self.gate_measures = (
             ImportanceMeasures(num_tasks, config.num_experts) if self.gate.per_example else None
@@ -96,9 +100,7 @@ class Ranker(tfrs.Model):
         """From the concatenated inputs [B, d], and the positions [B], to the logits."""
         hidden = self.input_dropout(self.cross(inputs), training=training)
         gate = self.gate(hidden, training=training)
-        experts = self.experts(hidden, training=training)  # [n, B, e]
-        equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
-        mixed = tf.einsum(equation, tf.cast(gate.weights, experts.dtype), experts)
+        mixed = self._mix(hidden, gate.weights, training)  # [T, B, e]
         towers = self.towers(mixed, training=training)  # [T, B, u]
         logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
         if self.wide is not None:
@@ -106,6 +108,15 @@ class Ranker(tfrs.Model):
         if self.position is not None and position is not None:
             logits += self.position(position, training=training)
         return RankerOutput(logits, gate.penalties, gate.weights, gate.example_weights)
+
+    def _mix(self, hidden: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        """[B, d] and the gate's weights -> each task's mixture of the experts, [T, B, e]."""
+        stack = self.experts
+        if self.union is not None:
+            stack, weights = self.union.experts, tf.gather(weights, self.union.indices, axis=-1)
+        experts = stack(hidden, training=training)  # [n or u, B, e]
+        equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
+        return tf.einsum(equation, tf.cast(weights, experts.dtype), experts)
 
     def cross(self, inputs: tf.Tensor) -> tf.Tensor:
         """DCN-v2: x_{l+1} = x_0 * (W x_l + b) + x_l."""
@@ -130,19 +141,51 @@ class Ranker(tfrs.Model):
     def kernel_penalty(self) -> tf.Tensor:
         """`training.l2` times the sum of squares of all kernels."""
         l2 = self.config.training.l2
-        kernels = [w for w in self.trainable_variables if "kernel" in w.name] if l2 else []
+        kernels = [w for w in self._trained()[0] if "kernel" in w.name] if l2 else []
         return l2 * tf.add_n([tf.constant(0.0), *(tf.reduce_sum(tf.square(w)) for w in kernels)])
 
     def train_step(self, inputs: Batch) -> dict[str, Any]:
         """One step of the optimizer; notes the step at which a gate became binary."""
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True)
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        variables, optimizer = self._trained()
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         newly = self.gate.converged() & (self.converged_step < 0)
         step = tf.cast(self.optimizer.iterations, tf.int64)
         self.converged_step.assign(tf.where(newly, step, self.converged_step))
         return self.objectives.results(training=True)
+
+    def _trained(self) -> tuple[list[tf.Variable], tf.keras.optimizers.Optimizer]:
+        """What a step changes, and the optimizer that changes it."""
+        if self.union is not None:
+            return self.union.variables, self.union.optimizer
+        return self.trainable_variables, self.optimizer
+
+    @property
+    def can_narrow(self) -> bool:
+        """Whether the gates are static and binary, and leave an expert to nobody."""
+        # A variable of the training step: to read it costs less than to ask the gate.
+        if self.gate.per_example or (self.converged_step.numpy() < 0).any():
+            return False
+        is_idle = not self.gate.selected().numpy().any(axis=0).all()
+        return bool(is_idle and self.gate.converged().numpy().all())
+
+    def narrow(self) -> None:
+        """From the next step on, trains and validates by the experts in use only."""
+        used = np.flatnonzero(self.gate.selected().numpy().any(axis=0))
+        self.union = ExpertUnion(self.experts, used, self.trainable_variables, self.optimizer)
+        self._trace_again()
+
+    def widen(self) -> None:
+        """All experts again; what the union has learnt is theirs."""
+        if self.union is not None:
+            self.union.write_back()
+            self.union = None
+            self._trace_again()
+
+    def _trace_again(self) -> None:
+        self.make_train_function(force=True)
+        self.make_test_function(force=True)
 
     def test_step(self, inputs: Batch) -> dict[str, Any]:
         """Losses and metrics over the whole validation split."""
@@ -164,45 +207,3 @@ class Ranker(tfrs.Model):
         logits = tf.math.log(share) - tf.math.log1p(-share)
         start = tf.where(tf.constant(biases), logits, means)
         self.heads.bias.assign(tf.reshape(start, self.heads.bias.shape))
-
-
-class WideLogit(tf.keras.layers.Layer):
-    """A linear function of the inputs a task; it starts at 0.
-
-    Args:
-        num_tasks: T.
-    """
-
-    def __init__(self, num_tasks: int) -> None:
-        super().__init__(name="wide")
-        self.dense = tf.keras.layers.Dense(
-            num_tasks, use_bias=False, kernel_initializer="zeros", name="dense"
-        )
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[B, d] -> [T, B]."""
-        return tf.transpose(self.dense(inputs))
-
-
-class PositionLogit(tf.keras.layers.Layer):
-    """A logit a task and position; position 0 means unknown.
-
-    Args:
-        num_tasks: T.
-        options: the number of positions and their dropout.
-    """
-
-    def __init__(self, num_tasks: int, options: PositionTower) -> None:
-        super().__init__(name="position")
-        self.options = options
-        self.table = tf.keras.layers.Embedding(
-            options.max_position + 1, num_tasks, embeddings_initializer="zeros", name="table"
-        )
-
-    def call(self, position: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[B] int64 -> [T, B]."""
-        position = tf.clip_by_value(tf.cast(position, tf.int64), 0, self.options.max_position)
-        if training and self.options.dropout:
-            kept = tf.random.uniform(tf.shape(position)) >= self.options.dropout
-            position = tf.where(kept, position, tf.zeros_like(position))
-        return tf.transpose(self.table(position))

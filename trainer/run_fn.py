@@ -14,6 +14,7 @@ from trainer.dataset import mean_labels, read_batches
 from trainer.export.save import save_ranker
 from trainer.progress import GateTrajectory, StopAtBest
 from trainer.ranker import Ranker
+from trainer.union_training import TrainUnion
 from transforms.preprocessing import num_ids
 
 TRAINING_FILE = "training.json"
@@ -71,13 +72,14 @@ def train(
     ranker.set_output_biases()
     ranker.compile(optimizer=_make_optimizer(config.training, batches))
     trajectory = GateTrajectory(record_dir / "tensorboard")
-    stop = StopAtBest(config.training.patience)
+    stop, union = StopAtBest(config.training.patience), TrainUnion()
     started = time.perf_counter()
     ranker.fit(
         batches,
         validation_data=validation,
         epochs=config.training.max_epochs,
         callbacks=[
+            union,
             trajectory,
             stop,
             tf.keras.callbacks.TensorBoard(record_dir / "tensorboard", write_graph=False),
@@ -85,6 +87,7 @@ def train(
         verbose=0,
     )
     record = _make_record(ranker, trajectory, stop, time.perf_counter() - started)
+    record["union_training"] = union.describe(batch_size)
     record["examples_per_second"] = round(trajectory.step * batch_size / record["seconds"], 1)
     _LOG.info("best epoch %d of %d", stop.best_epoch, len(stop.epochs))
     return ranker, record

@@ -1,0 +1,62 @@
+"""Conditional training: once every gate is binary, only the experts in use are trained."""
+
+import time
+from typing import Any
+
+import tensorflow as tf
+
+
+class TrainUnion(tf.keras.callbacks.Callback):
+    """Narrows training to the union at the step after which every gate is binary.
+
+    It must come before callbacks that read the model's weights at the end of an epoch.
+
+    Attributes:
+        step: after which training was narrowed; None if it was not.
+        seconds: of the steps before and after, without the two that were traced.
+        steps: that `seconds` counts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step: int | None = None
+        self.seconds = [0.0, 0.0]
+        self.steps = [0, 0]
+        self._done = 0
+        self._began = 0.0
+        self._is_traced = False
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the step; narrows if all gates are binary now and leave out an expert."""
+        if self._is_traced:
+            phase = int(self.step is not None)
+            self.seconds[phase] += time.perf_counter() - self._began
+            self.steps[phase] += 1
+        self._is_traced = True
+        self._done += 1
+        if self.step is None and self.model.can_narrow:
+            self.step, self._is_traced = self._done, False
+            self.model.narrow()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Brings the ranker's weights up to date."""
+        if self.model.union is not None:
+            self.model.union.write_back()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """All experts again."""
+        self.model.widen()
+
+    def describe(self, batch_size: int) -> dict[str, Any] | None:
+        """The step, and examples a second before and after; None if it never happened."""
+        if self.step is None:
+            return None
+        rates = [
+            round(batch_size * steps / seconds, 1) if steps else None
+            for steps, seconds in zip(self.steps, self.seconds, strict=True)
+        ]
+        return {"step": self.step, "before": rates[0], "after": rates[1]}
