@@ -13,6 +13,7 @@ class TrainUnion(tf.keras.callbacks.Callback):
 
     Attributes:
         step: after which training was narrowed; None if it was not.
+        experts: how many were left.
         seconds: of the steps before and after, without the two that were traced.
         steps: that `seconds` counts.
     """
@@ -20,6 +21,7 @@ class TrainUnion(tf.keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self.step: int | None = None
+        self.experts = 0
         self.seconds = [0.0, 0.0]
         self.steps = [0, 0]
         self._done = 0
@@ -41,6 +43,7 @@ class TrainUnion(tf.keras.callbacks.Callback):
         if self.step is None and self.model.can_narrow:
             self.step, self._is_traced = self._done, False
             self.model.narrow()
+            self.experts = len(self.model.union.indices)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Brings the ranker's weights up to date."""
@@ -52,11 +55,11 @@ class TrainUnion(tf.keras.callbacks.Callback):
         self.model.widen()
 
     def describe(self, batch_size: int) -> dict[str, Any] | None:
-        """The step, and examples a second before and after; None if it never happened."""
+        """For the record of the training; None if all experts were trained to the end."""
         if self.step is None:
             return None
         rates = [
             round(batch_size * steps / seconds, 1) if steps else None
             for steps, seconds in zip(self.steps, self.seconds, strict=True)
         ]
-        return {"step": self.step, "before": rates[0], "after": rates[1]}
+        return {"step": self.step, "experts": self.experts, "before": rates[0], "after": rates[1]}

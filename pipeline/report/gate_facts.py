@@ -75,6 +75,7 @@ def gate_facts(gates: Mapping[Model, TrainedGate]) -> list[Fact]:
         "Experts that serving computes": _served,
         "Experts a task uses": _per_task,
         "Training steps until binary": _convergence,
+        "Experts trained after that": _union_training,
         "Experts alive, a task": _living,
         "CV of the importance": _variation,
     }
@@ -126,6 +127,18 @@ def _convergence(gate: TrainedGate) -> Figure | None:
     if never:
         return Figure(f"never for {never} of {len(gate.matrix.tasks)} tasks", f"others {mean}")
     return Figure(f"{percent(max(shares))} of {count(gate.matrix.total_steps)}", mean)
+
+
+def _union_training(gate: TrainedGate) -> Figure | None:
+    """Conditional training: how many experts went on, and what it did to the speed."""
+    narrowed = gate.record.union_training if gate.record else None
+    if gate.record is None or narrowed is None:
+        return None
+    value = f"{narrowed.experts} of {gate.record.num_experts}"
+    if narrowed.before is None or narrowed.after is None:
+        return Figure(value, f"from step {count(narrowed.step)}")
+    rates = f"{count(narrowed.before)} to {count(narrowed.after)} examples a second"
+    return Figure(value, f"from step {count(narrowed.step)}, {rates}")
 
 
 def _living(gate: TrainedGate) -> Figure | None:

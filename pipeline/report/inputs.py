@@ -27,6 +27,22 @@ class TaskInfo(Document):
     group: str
 
 
+class UnionTraining(Document):
+    """From when on only the experts in use were trained.
+
+    Attributes:
+        step: after which.
+        experts: how many were left.
+        before: examples a second until then; None if that was too short to tell.
+        after: examples a second from then on.
+    """
+
+    step: int
+    experts: int
+    before: float | None
+    after: float | None
+
+
 class TrainingRecord(Document):
     """`training.json` of one model.
 
@@ -44,6 +60,7 @@ class TrainingRecord(Document):
         best_epoch: the epoch whose weights were kept, from 1.
         examples_per_second: of the training.
         seconds: of the training.
+        union_training: None if all experts were trained to the end.
     """
 
     gate: dict[str, Any]
@@ -58,6 +75,7 @@ class TrainingRecord(Document):
     best_epoch: int | None = None
     examples_per_second: float | None = None
     seconds: float | None = None
+    union_training: UnionTraining | None = None
 
 
 class TaskExport(TaskInfo):

@@ -9,6 +9,7 @@ from pipeline.report.gates import describe_gate
 from pipeline.report.headline import headline
 from pipeline.report.heatmap import gate_heatmap, importance_heatmap
 from pipeline.report.importance import gate_importance
+from pipeline.report.inputs import UnionTraining
 from pipeline.report.render import render_report
 from tests.pipeline.report_inputs import make_inputs, make_per_example_inputs
 
@@ -66,6 +67,20 @@ def test_static_gates_are_told_by_union_budget_and_convergence(static):
         "never",
     )
     assert not [label for label in facts if "alive" in label or "CV" in label]
+
+
+def test_conditional_training_is_told_with_its_speed(static):
+    narrowed = UnionTraining(step=900, experts=4, before=31000.4, after=58000.0)
+    candidate = static.candidate.model_copy(update={"union_training": narrowed})
+    facts = facts_of(static.model_copy(update={"candidate": candidate}))
+    assert facts["Experts trained after that"][:2] == (
+        "4 of 8", "from step 900, 31,000 to 58,000 examples a second"
+    )  # fmt: skip
+    short = narrowed.model_copy(update={"before": None})
+    candidate = static.candidate.model_copy(update={"union_training": short})
+    facts = facts_of(static.model_copy(update={"candidate": candidate}))
+    assert facts["Experts trained after that"][1] == "from step 900"
+    assert "Experts trained after that" not in facts_of(static)
 
 
 def test_gates_that_never_became_binary_say_so(static):

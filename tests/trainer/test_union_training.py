@@ -87,7 +87,9 @@ def test_training_narrows_once_all_gates_are_binary(trained, batches):
     ranker.fit(data, epochs=2, verbose=0, callbacks=[callback])
     assert callback.step == 1
     assert callback.steps == [0, 2 * len(batches) - 2]
-    assert callback.describe(128)["after"] > 0
+    told = callback.describe(128)
+    assert (told["step"], told["experts"], told["before"]) == (1, 2, None)
+    assert told["after"] > 0
     assert ranker.union is None
 
 
