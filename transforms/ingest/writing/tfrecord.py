@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 import google_crc32c
 import numpy as np
@@ -18,32 +19,42 @@ from transforms.ingest.writing.pieces import Pieces, Prefixes
 from transforms.ingest.writing.scatter import Bytes, put
 from transforms.storage import write_whole
 
-# Level 6, zlib's own choice, costs four times the CPU for a quarter less of bytes.
-_LEVEL = 1
+GZIP_SUFFIX = ".gz"
 _GZIP = 16 + zlib.MAX_WBITS
 _HEAD, _TAIL = 12, 4
 
 
-def shard_path(folder: str, shard: int, shards: int) -> str:
+def shard_path(folder: str, shard: int, shards: int, gzip_level: int) -> str:
     """The path of a shard, as TFX names it.
 
     Example:
-        >>> shard_path("/out", 0, 4)
+        >>> shard_path("/out", 0, 4, gzip_level=1)
         '/out/data_tfrecord-00000-of-00004.gz'
     """
-    return f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+    suffix = GZIP_SUFFIX if gzip_level else ""
+    return f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}{suffix}"
 
 
-def write_records(path: str, batches: Iterable[Pieces]) -> None:
-    """Writes records to a gzipped TFRecord file, which appears once it is complete.
+def find_shards(folder: Path) -> list[Path]:
+    """The shards in a folder, gzipped or plain, in their order."""
+    return sorted(folder.glob("data_tfrecord-*-of-*"))
+
+
+def write_records(path: str, batches: Iterable[Pieces], gzip_level: int) -> None:
+    """Writes records to a TFRecord file, which appears once it is complete.
 
     Args:
         path: of the file.
         batches: of records.
+        gzip_level: 0 writes a plain file.
     """
-    # zlib writes a gzip header without name and time.
-    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     with write_whole(path) as stream:
+        if not gzip_level:
+            for records in batches:
+                stream.write(frame(records))
+            return
+        # zlib writes a gzip header without name and time.
+        compressor = zlib.compressobj(gzip_level, zlib.DEFLATED, _GZIP)
         for records in batches:
             stream.write(compressor.compress(frame(records)))
         stream.write(compressor.flush())
