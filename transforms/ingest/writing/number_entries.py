@@ -72,7 +72,9 @@ class FloatEntries:
         place = 0
         for prefix, column in zip(self._prefixes, self._columns, strict=True):
             place += len(prefix)
-            within(entries, place, "<f4")[:] = column.drop_null().to_numpy()
+            within(entries, place, "<f4")[:] = (
+                column.drop_null() if column.null_count else column
+            ).to_numpy()
             place += _FLOAT_BYTES
         put(data, starts, entries)
 

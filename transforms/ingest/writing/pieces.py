@@ -13,6 +13,7 @@ ABSENT = -1
 """The length of what is not there, not even with no bytes."""
 
 _FEW_LENGTHS = 64
+_MAX_COUNTED = 1 << 16
 
 
 class Pieces(Protocol):
@@ -50,10 +51,9 @@ class Prefixes:
     """
 
     def __init__(self, lengths: Ints, make: Callable[[int], bytes]) -> None:
-        encoded = pa.array(lengths).dictionary_encode()
-        self.lengths: list[int] = encoded.dictionary.to_pylist()
+        found, self.index = _different(lengths)
+        self.lengths: list[int] = found.tolist()
         self.made = [make(length) for length in self.lengths]
-        self.index = encoded.indices.to_numpy()
         self.sizes: Ints = np.array([len(made) for made in self.made], np.int64)[self.index]
 
     def write(self, data: Bytes, starts: Ints) -> None:
@@ -104,3 +104,12 @@ class Values:
                 items = repeat(made + bytes(length), len(values))
                 within(items, len(made), values.dtype)[:] = values
                 put(data, starts[rows], items)
+
+
+def _different(lengths: Ints) -> tuple[Ints, Ints]:
+    """The different lengths, rising, and the place of each row's among them, [n]."""
+    if lengths.max(initial=0) > _MAX_COUNTED:
+        return np.unique(lengths, return_inverse=True)
+    counts = np.bincount(lengths - ABSENT)
+    numbers = np.cumsum(counts > 0) - 1
+    return np.flatnonzero(counts) + ABSENT, numbers[lengths - ABSENT]
