@@ -93,7 +93,7 @@ def _tasks() -> dict[str, Any]:
         "long_watch": {**watch, "at_least": LONG_WATCH},
         "watch_seconds": {**watch, "transform": "log1p"},
     }
-    kinds = {name: "classification" for name in labels} | {"watch_seconds": "regression"}
+    kinds = dict.fromkeys(labels, "classification") | {"watch_seconds": "regression"}
     return {
         name: {"kind": kinds[name], "group": "engagement", "label": label}
         for name, label in labels.items()

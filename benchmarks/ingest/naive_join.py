@@ -1,6 +1,6 @@
 """The join as Beam's own examples do it: a dictionary a row, CoGroupByKey, a tf.train.Example.
 
-    python -m benchmarks.ingest.naive_join LOGS OUT GZIP_LEVEL
+python -m benchmarks.ingest.naive_join LOGS OUT GZIP_LEVEL
 """
 
 import math

@@ -72,9 +72,8 @@ class FloatEntries:
         place = 0
         for prefix, column in zip(self._prefixes, self._columns, strict=True):
             place += len(prefix)
-            within(entries, place, "<f4")[:] = (
-                column.drop_null() if column.null_count else column
-            ).to_numpy()
+            numbers = column.drop_null() if column.null_count else column
+            within(entries, place, "<f4")[:] = numbers.to_numpy()
             place += _FLOAT_BYTES
         put(data, starts, entries)
 

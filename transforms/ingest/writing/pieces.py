@@ -102,7 +102,7 @@ class Values:
                 rows = where(prefixes.index == number)
                 values = windows(self._source, length)[self._places[rows]]
                 items = repeat(made + bytes(length), len(values))
-                within(items, len(made), values.dtype)[:] = values
+                within(items, len(made), f"V{length}")[:] = values
                 put(data, starts[rows], items)
 
 

@@ -83,7 +83,8 @@ def within(items: Items, place: int, dtype: str) -> npt.NDArray[Any]:
         >>> items.tobytes()
         b'axayaz'
     """
-    return np.ndarray((len(items),), dtype, items, place, items.strides)
+    field = {"names": ["part"], "formats": [dtype], "offsets": [place]}
+    return items.view(np.dtype({**field, "itemsize": items.itemsize}))["part"]
 
 
 def where(flags: Flags) -> Ints | slice:

@@ -56,7 +56,7 @@ def write_records(path: str, batches: Iterable[Pieces], gzip_level: int) -> None
         # zlib writes a gzip header without name and time.
         compressor = zlib.compressobj(gzip_level, zlib.DEFLATED, _GZIP)
         for records in batches:
-            stream.write(compressor.compress(frame(records)))
+            stream.write(compressor.compress(frame(records).data))
         stream.write(compressor.flush())
 
 
@@ -78,7 +78,7 @@ def _checksums(data: Bytes, sizes: Ints) -> npt.NDArray[np.uint32]:
     steps = np.full(2 * len(sizes), _TAIL + _HEAD)
     steps[:1], steps[1::2] = _HEAD, sizes
     # To read on is the cheapest way to the bytes objects that google_crc32c takes.
-    pieces = map(io.BytesIO(data).read, steps.tolist())
+    pieces = map(io.BytesIO(data.data).read, steps.tolist())
     values = map(google_crc32c.value, islice(pieces, 1, None, 2))
     return _mask(np.fromiter(values, np.uint32, len(sizes)))
 
