@@ -65,6 +65,15 @@ def test_parquet_and_csv_in_dated_folders_become_examples(tmp_path):
     assert names == [f"data_tfrecord-0000{shard}-of-00003.gz" for shard in range(3)]
 
 
+def test_plain_files_hold_the_examples_of_gzipped_ones(tmp_path):
+    ingest(tmp_path, make_config(), impressions(20))
+    examples = read_examples(tmp_path)
+    ingest(tmp_path, make_config(gzip_level=0))
+    assert read_examples(tmp_path) == examples
+    shards = sorted(path.name for path in (tmp_path / "out" / "Split-eval").iterdir())
+    assert shards == ["data_tfrecord-00000-of-00002", "data_tfrecord-00001-of-00002"]
+
+
 def write_messy_logs(logs: Path) -> None:
     """Broken rows of many kinds between good ones, in three files."""
     shown = [*impressions(40), impression(1), impression(2, user_id="other")]

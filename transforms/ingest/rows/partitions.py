@@ -9,6 +9,9 @@ from transforms.ingest.rows.arrays import Ints, join_batches
 from transforms.ingest.rows.hashing import hash_text
 
 _SALT = "partition:"
+# Every byte is copied several times on its way, in one process or through a network, and a
+# third of them is left.
+_IPC = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
 def partition_by_request(request_ids: pa.Array, partitions: int) -> Ints:
@@ -37,20 +40,21 @@ def cut(rows: pa.RecordBatch, partition: Ints) -> Iterator[tuple[int, bytes]]:
 
     Args:
         rows: [n].
-        partition: of each row, [n].
+        partition: of each row, below 2^16, [n].
     """
-    order = np.argsort(partition, kind="stable")
+    # NumPy sorts 16 bits by radix, ten times as fast as 64.
+    order = np.argsort(partition.astype(np.uint16), kind="stable")
     rows = rows.take(pa.array(order))
-    numbers, starts = np.unique(partition[order], return_index=True)
-    bounds = np.append(starts, len(order))
-    for number, start, end in zip(numbers.tolist(), bounds[:-1], bounds[1:], strict=True):
-        yield number, pack(rows.slice(start, end - start))
+    sizes = np.bincount(partition)
+    ends = np.cumsum(sizes)
+    for number in np.flatnonzero(sizes).tolist():
+        yield number, pack(rows.slice(ends[number] - sizes[number], sizes[number]))
 
 
 def pack(rows: pa.RecordBatch) -> bytes:
-    """Writes rows as an Arrow IPC stream: of a slice, only its own rows."""
+    """Writes rows as a compressed Arrow IPC stream: of a slice, only its own rows."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
+    with pa.ipc.new_stream(sink, rows.schema, options=_IPC) as writer:
         writer.write_batch(rows)
     return bytes(sink.getvalue().to_pybytes())
 

@@ -111,10 +111,11 @@ class _WriterFn(beam.DoFn):
     def _write_examples(
         self, partition: int, examples: pa.RecordBatch, eval_from: int | None, tally: Tally
     ) -> None:
-        shards = self._plan.config.logs.partitions
+        logs = self._plan.config.logs
         splits = split_examples(examples, self._plan.config, eval_from, tally)
         for split, folder in zip(SPLITS, (self._outputs.train, self._outputs.eval), strict=True):
-            write_records(shard_path(folder, partition, shards), encode_batches(splits[split]))
+            path = shard_path(folder, partition, logs.partitions, logs.gzip_level)
+            write_records(path, encode_batches(splits[split]), logs.gzip_level)
 
 
 class WritePartitionFn(_WriterFn):
