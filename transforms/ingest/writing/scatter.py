@@ -83,8 +83,13 @@ def within(items: Items, place: int, dtype: str) -> npt.NDArray[Any]:
         >>> items.tobytes()
         b'axayaz'
     """
-    field = {"names": ["part"], "formats": [dtype], "offsets": [place]}
-    return items.view(np.dtype({**field, "itemsize": items.itemsize}))["part"]
+    field: Any = {
+        "names": ["part"],
+        "formats": [dtype],
+        "offsets": [place],
+        "itemsize": items.itemsize,
+    }
+    return items.view(np.dtype(field))["part"]
 
 
 def where(flags: Flags) -> Ints | slice:
