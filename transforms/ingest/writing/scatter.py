@@ -89,7 +89,8 @@ def within(items: Items, place: int, dtype: str) -> npt.NDArray[Any]:
         "offsets": [place],
         "itemsize": items.itemsize,
     }
-    return items.view(np.dtype(field))["part"]
+    part: npt.NDArray[Any] = items.view(np.dtype(field))["part"]
+    return part
 
 
 def where(flags: Flags) -> Ints | slice:
