@@ -23,7 +23,11 @@ STAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "read": (("steps.read_part", "_read_raw"),),
     "check": (("steps.read_part", "check_rows"), ("steps.read_logs", "_pick_events")),
     "partition": (("steps.read_logs", "partition_by_request"), ("steps.read_logs", "cut")),
-    "IPC": (("rows.partitions", "pack"), ("steps.write_examples", "unpack")),
+    "IPC": (
+        ("rows.messages", "pack"),
+        ("rows.messages", "_store"),
+        ("steps.write_examples", "unpack"),
+    ),
     "join": (("steps.partition", "join"),),
     "label and split": (
         ("steps.write_examples", "label_partition"),

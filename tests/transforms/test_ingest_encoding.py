@@ -96,8 +96,8 @@ def test_an_example_has_its_features_in_the_order_given():
 @pytest.mark.parametrize("lengths", [LENGTHS, range(200), [7] * 5], ids=["long", "many", "one"])
 def test_text_of_any_length_is_what_protobuf_writes(lengths):
     words = [chr(ord("a") + place % 26) * length for place, length in enumerate(lengths)]
-    column = pa.array([None, *words, None, *words])
-    for column in (column, pa.array([[], words, [*words, ""], None, ["a", *words]])):
+    text = pa.array([None, *words, None, *words])
+    for column in (text, pa.array([[], words, [*words, ""], None, ["a", *words]])):
         wanted = [make_example({"x": value}).SerializeToString() for value in column.to_pylist()]
         assert encode({"x": column}) == wanted
 
@@ -123,9 +123,9 @@ def test_rows_of_several_batches_stay_in_their_order():
 
 
 def test_a_list_with_a_null_and_a_column_of_another_type_are_no_example():
-    with pytest.raises(AssertionError, match="x: no tf.Example holds a list with a null"):
+    with pytest.raises(AssertionError, match=r"x: no tf\.Example holds a list with a null"):
         encode({"x": pa.array([["a", None]])})
-    with pytest.raises(AssertionError, match="x: no tf.Example holds double"):
+    with pytest.raises(AssertionError, match=r"x: no tf\.Example holds double"):
         encode({"x": pa.array([1.0])})
 
 
