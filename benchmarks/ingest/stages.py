@@ -33,7 +33,7 @@ STAGES: dict[str, tuple[tuple[str, str], ...]] = {
         ("steps.write_examples", "label_partition"),
         ("steps.write_examples", "split_examples"),
     ),
-    "encode": (("steps.write_examples", "encode_batches"), ("writing.tfrecord", "frame")),
+    "encode": (("steps.write_examples", "encode_batches"), ("writing.tfrecord", "_write_frames")),
     "checksum": (("writing.tfrecord", "_checksums"),),
     "gzip and write": (("steps.write_examples", "write_records"),),
     "dead letters": (("steps.write_examples", "write_dead_letters"),),
