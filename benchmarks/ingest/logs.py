@@ -175,5 +175,9 @@ def _write(table: pa.Table, path: Path) -> None:
         for place, field in enumerate(table.schema):
             if pa.types.is_list(field.type):
                 table = table.set_column(place, field.name, pc.binary_join(table[field.name], "|"))
-        pa_csv.write_csv(table, partial, pa_csv.WriteOptions(quoting_style="none"))
+        options = pa_csv.WriteOptions(include_header=False, quoting_style="none")
+        with partial.open("wb") as stream:
+            # Arrow would put the names in quotes.
+            stream.write(f"{','.join(table.column_names)}\n".encode())
+            pa_csv.write_csv(table, stream, options)
     partial.rename(path)

@@ -32,7 +32,7 @@ from transforms.ingest.history.state import HistoryFile
 from transforms.ingest.history.statistics import Histories
 from transforms.ingest.history.sums import sums_within
 from transforms.ingest.plan import IngestPlan, Inspected
-from transforms.ingest.rows.partitions import pack, unpack
+from transforms.ingest.rows.messages import pack, unpack
 from transforms.ingest.steps.history_messages import add_history, key_messages, label_totals
 from transforms.ingest.steps.partition import label_partition
 from transforms.section import load_section

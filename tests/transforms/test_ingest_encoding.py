@@ -14,7 +14,7 @@ from ingest_inputs import decode, encode, encode_rows, read_records, to_bytes
 
 from transforms.errors import DiskFullError
 from transforms.ingest.writing.pieces import Values
-from transforms.ingest.writing.tfrecord import find_shards, frame, shard_path, write_records
+from transforms.ingest.writing.tfrecord import find_shards, frames, shard_path, write_records
 from transforms.ingest.writing.wire import varint
 
 WORDS = st.text(max_size=300)
@@ -96,8 +96,8 @@ def test_an_example_has_its_features_in_the_order_given():
 @pytest.mark.parametrize("lengths", [LENGTHS, range(200), [7] * 5], ids=["long", "many", "one"])
 def test_text_of_any_length_is_what_protobuf_writes(lengths):
     words = [chr(ord("a") + place % 26) * length for place, length in enumerate(lengths)]
-    single = pa.array([None, *words, None, *words])
-    for column in (single, pa.array([[], words, [*words, ""], None, ["a", *words]])):
+    text = pa.array([None, *words, None, *words])
+    for column in (text, pa.array([[], words, [*words, ""], None, ["a", *words]])):
         wanted = [make_example({"x": value}).SerializeToString() for value in column.to_pylist()]
         assert encode({"x": column}) == wanted
 
@@ -160,7 +160,7 @@ def test_records_are_read_back_with_their_checksums(tmp_path: Path, gzip_level):
 def test_a_frame_is_what_the_format_says():
     # Length, its masked checksum, data, its masked checksum: of "abc", computed by hand from
     # crc32c("abc") = 364b3fb7.
-    framed = bytes(frame(values(b"abc")))
+    framed = next(frames([values(b"abc")])).tobytes()
     assert framed[:8] == (3).to_bytes(8, "little")
     assert framed[12:15] == b"abc"
     crc = 0x364B3FB7

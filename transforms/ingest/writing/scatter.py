@@ -83,13 +83,13 @@ def within(items: Items, place: int, dtype: str) -> npt.NDArray[Any]:
         >>> items.tobytes()
         b'axayaz'
     """
-    field: Any = {
+    layout: Any = {
         "names": ["part"],
         "formats": [dtype],
         "offsets": [place],
         "itemsize": items.itemsize,
     }
-    part: npt.NDArray[Any] = items.view(np.dtype(field))["part"]
+    part: npt.NDArray[Any] = items.view(np.dtype(layout))["part"]
     return part
 
 

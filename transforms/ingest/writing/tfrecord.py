@@ -6,7 +6,7 @@ checksum, 4.
 
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -50,27 +50,39 @@ def write_records(path: str, batches: Iterable[Pieces], gzip_level: int) -> None
     """
     with write_whole(path) as stream:
         if not gzip_level:
-            for records in batches:
-                stream.write(frame(records))
+            for data in frames(batches):
+                stream.write(data)
             return
         # zlib writes a gzip header without name and time.
         compressor = zlib.compressobj(gzip_level, zlib.DEFLATED, _GZIP)
-        for records in batches:
-            stream.write(compressor.compress(frame(records).data))
+        for data in frames(batches):
+            stream.write(compressor.compress(data.data))
         stream.write(compressor.flush())
 
 
-def frame(records: Pieces) -> Bytes:
-    """Writes records, each in its frame, one after the other."""
+def frames(batches: Iterable[Pieces]) -> Iterator[Bytes]:
+    """Writes the records of each batch one after the other, each in its frame.
+
+    All batches are written to the same memory, for new memory costs more than writing to it:
+    one is gone when the next is asked for.
+    """
+    memory = np.empty(0, np.uint8)
+    for records in batches:
+        size = int(records.sizes.sum()) + (_HEAD + _TAIL) * len(records.sizes)
+        if size > len(memory):
+            memory = np.empty(size + size // 4, np.uint8)
+        data = memory[:size]
+        _write_frames(records, data)
+        yield data
+
+
+def _write_frames(records: Pieces, data: Bytes) -> None:
     sizes = records.sizes
-    ends = np.cumsum(_HEAD + sizes + _TAIL)
-    data = np.empty(ends[-1] if len(ends) else 0, np.uint8)
-    tails = ends - _TAIL
+    tails = np.cumsum(_HEAD + sizes + _TAIL) - _TAIL
     starts = tails - sizes
     records.write(data, starts)
     Prefixes(sizes, _head).write(data, starts - _HEAD)
     put(data, tails, _checksums(data, sizes).astype("<u4").view("V4"))
-    return data
 
 
 def _checksums(data: Bytes, sizes: Ints) -> npt.NDArray[np.uint32]:
