@@ -1,7 +1,7 @@
 """Where the logs are and how they become examples: the `logs` section of the YAML."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,13 +35,16 @@ class Split(Section):
 
 
 class DeadLetters(Section):
-    """How much of the logs may be refused before the run stops (exit code 3).
+    """How much of the logs may be refused before the run stops.
 
     Attributes:
-        max_ratio: refused rows / rows read, in [0, 1].
+        max_ratio: refused rows / rows read, in [0, 1]; more is exit code 3.
+        max_unreadable_files: files that break off, so that nobody knows how many rows are
+            lost with their rest; more is exit code 2.
     """
 
     max_ratio: float = Field(0.01, ge=0.0, le=1.0)
+    max_unreadable_files: int = Field(0, ge=0)
 
 
 class Logs(Section):
@@ -55,6 +58,8 @@ class Logs(Section):
         clock_skew: feedback up to this much before its impression is taken as at the
             impression's time; earlier feedback goes to the dead letters.
         timestamp_unit: of timestamps given as plain integers.
+        events: all the events that may be emitted; another one is a dead letter. By default any
+            may be, and what no label needs is only counted.
         known_after: columns known only after the impression; no feature may use them.
         partitions: how many partitions the join runs in; also the number of shards. About
             100,000 impressions a partition are best.
@@ -68,6 +73,7 @@ class Logs(Section):
     dead_letters: DeadLetters = DeadLetters()
     clock_skew: Duration = timedelta(seconds=5)
     timestamp_unit: TimeUnit = "ms"
+    events: tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...] = ()
     known_after: tuple[Name, ...] = ()
     partitions: int = Field(4, ge=1, le=65536)
     # Level 6, zlib's own choice, costs twice the CPU for a sixth less of bytes.

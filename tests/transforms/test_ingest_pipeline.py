@@ -117,7 +117,7 @@ def test_every_row_is_an_example_a_duplicate_or_a_dead_letter_with_its_reason(tm
         ("impressions/a.parquet", 45, "missing_key"),
         ("impressions/a.parquet", 46, "value_too_long"),
         ("impressions/b.csv", 12, "broken_quoting"),
-        ("impressions/b.csv", 14, "wrong_number_of_columns"),
+        ("impressions/b.csv", 14, "too_few_values"),
         ("impressions/b.csv", 15, "wrong_encoding"),
         ("impressions/b.csv", 16, "wrong_type"),
     ]

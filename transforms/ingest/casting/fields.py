@@ -110,4 +110,6 @@ def _key_fields(config: DataConfig) -> list[Field]:
 def _feature_cast(feature: Feature) -> Cast:
     if not isinstance(feature, CategoricalFeature):
         return NumberCast()
-    return WordsCast(feature.separator) if feature.multivalued else WordCast()
+    if feature.multivalued:
+        return WordsCast(feature.separator, feature.is_in)
+    return WordCast(feature.is_in)

@@ -10,7 +10,7 @@ from transforms.ingest.casting.base import decode, is_number, is_text, plain_typ
 from transforms.ingest.casting.numbers import parse_numbers
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.dead_letters.refusals import Refusals
-from transforms.ingest.rows.arrays import to_flags
+from transforms.ingest.rows.arrays import Flags, to_flags
 from transforms.logs import TimeUnit
 
 _YEAR_10000 = 253_402_300_800
@@ -45,13 +45,13 @@ class TimeCast:
         times = self._read(values)
         if not times.null_count:
             return times
-        missing = to_flags(pc.is_null(values))
-        if is_text(values.type):
-            missing |= to_flags(pc.equal(pc.ascii_trim_whitespace(to_text(values)), ""))
+        missing = _is_missing(values)
         refusals.refuse(missing, Reason.MISSING_KEY, f"`{name}` must not be empty", values)
-        rule = f"`{name}` must be a whole number of {self.unit} or an ISO-8601 time, 1970 to 9999"
-        bad = to_flags(pc.is_null(times)) & ~missing
-        refusals.refuse(bad, Reason.BAD_TIMESTAMP, rule, values)
+        bad, is_time = to_flags(pc.is_null(times)) & ~missing, _is_time(values)
+        rule = f"`{name}` in {self.unit} must be from 1970 to 9999"
+        refusals.refuse(bad & is_time, Reason.TIMESTAMP_OUT_OF_RANGE, rule, values)
+        rule = f"`{name}` must be a whole number of {self.unit} or an ISO-8601 time"
+        refusals.refuse(bad & ~is_time, Reason.BAD_TIMESTAMP, rule, values)
         return times
 
     def _read(self, values: pa.Array) -> pa.Array:
@@ -67,6 +67,22 @@ class TimeCast:
         if not is_text(values.type) or not scaled.null_count:
             return scaled
         return pc.coalesce(scaled, _within(_read_iso(values), _YEAR_10000 * 1000))
+
+
+def _is_missing(values: pa.Array) -> Flags:
+    missing = to_flags(pc.is_null(values, nan_is_null=True))
+    if is_text(values.type):
+        missing |= to_flags(pc.equal(pc.ascii_trim_whitespace(to_text(values)), ""))
+    return missing
+
+
+def _is_time(values: pa.Array) -> Flags:
+    """Whether a value is a time at all, of whatever year."""
+    if types.is_timestamp(values.type) or types.is_date(values.type):
+        return to_flags(pc.is_valid(values))
+    numbers, _ = parse_numbers(values)
+    whole = to_flags(pc.and_(pc.is_finite(numbers), pc.equal(pc.floor(numbers), numbers)))
+    return whole | to_flags(pc.is_valid(_read_iso(values))) if is_text(values.type) else whole
 
 
 def _read_whole(values: pa.Array) -> pa.Array:

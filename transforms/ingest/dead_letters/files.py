@@ -19,9 +19,12 @@ DEAD_LETTER_SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
     ]
 )
-"""kind: impressions | feedback; source: relative path; row: 1-based line (CSV) or row."""
+"""kind: impressions | feedback; source: relative path; row: 1-based line (CSV) or row; text: its
+first 1,000 characters, of rows that the join refused their keys as JSON; rows: 1, or how many
+rows of a block that could not be read."""
 
 _ORDER = [(name, "ascending") for name in ("kind", "source", "row", "reason", "detail", "text")]
 
@@ -35,6 +38,7 @@ def make_dead_letters(kind: str, source: str, refused: Sequence[Refusal]) -> pa.
         [refusal.reason.value for refusal in refused],
         [refusal.detail for refusal in refused],
         [refusal.text[:MAX_TEXT] for refusal in refused],
+        [refusal.rows for refusal in refused],
     ]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, DEAD_LETTER_SCHEMA, strict=True)]
     return pa.record_batch(arrays, schema=DEAD_LETTER_SCHEMA)

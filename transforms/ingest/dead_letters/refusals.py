@@ -14,12 +14,21 @@ MAX_DETAIL = 300
 
 
 class Refusal(NamedTuple):
-    """One refused row: where it stands, the rule it broke, and its first 1,000 characters."""
+    """One refused row: where it stands, the rule it broke, and its first 1,000 characters.
+
+    Attributes:
+        row: 1-based line (CSV) or row (Parquet).
+        reason: the code.
+        detail: the rule, and what was received.
+        text: of the row.
+        rows: how many rows it stands for; more than one only if they could not be read.
+    """
 
     row: int
     reason: Reason
     detail: str
     text: str
+    rows: int = 1
 
 
 class Refusals:
@@ -48,6 +57,19 @@ class Refusals:
             detail = f"{rule}. Received: {str(received)[:MAX_DETAIL]!r}"
             self._found[int(place)] = (reason, detail[:MAX_DETAIL])
         self.flags |= bad
+
+    def refuse_lists(self, parents: Ints, of_words: "Refusals") -> None:
+        """Refuses the lists of which a word was refused, for the reason of the first such word.
+
+        Args:
+            parents: place of the list of each word, rising.
+            of_words: the refused words.
+        """
+        places = np.array(sorted(of_words._found), dtype=np.int64)
+        for place, parent in zip(places.tolist(), parents[places].tolist(), strict=True):
+            if not self.flags[parent]:
+                self._found[parent] = of_words._found[place]
+                self.flags[parent] = True
 
     def listed(self, rows: Ints, text: Callable[[Ints], list[str]]) -> list[Refusal]:
         """The refused rows, one by one.

@@ -15,6 +15,7 @@ from transforms.examples import REQUEST_ID, TIMESTAMP
 from transforms.ingest.adapters.base import Convert
 from transforms.ingest.counting.tally import Tally
 from transforms.ingest.dead_letters.files import make_dead_letters
+from transforms.ingest.dead_letters.reasons import BLOCKS
 from transforms.ingest.joining.splits import Times
 from transforms.ingest.plan import IngestPlan, Part
 from transforms.ingest.rows.columns import EVENT
@@ -112,10 +113,12 @@ class ReadPartFn(beam.DoFn):
 
     def _refuse(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
         log = self._plan.files[part.source].log
-        tally.add(log.role, "read", amount=len(checked.refused))
-        tally.add(log.role, "dead", amount=len(checked.refused))
         for refusal in checked.refused:
-            tally.add("dead_letters", refusal.reason.value)
+            for key in ((log.role, "read"), (log.role, "dead")):
+                tally.add(*key, amount=refusal.rows)
+            tally.add("dead_letters", refusal.reason.value, amount=refusal.rows)
+            if refusal.reason in BLOCKS:
+                tally.unreadable[log.relative] = f"{log.path}: {refusal.detail}"
         letters = make_dead_letters(log.role, log.relative, checked.refused)
         partition = letters.column("row").to_numpy() % self._plan.config.logs.partitions
         yield from (TaggedOutput(DEAD_LETTERS, message) for message in cut(letters, partition))
