@@ -200,8 +200,25 @@ def test_a_time_of_another_age_is_refused_as_such():
     assert refused == dict.fromkeys(range(len(values)), "timestamp_out_of_range")
     # Milliseconds, read as seconds.
     assert cast(TimeCast("s"), [NEW_YEAR, 2**62])[1] == dict.fromkeys([0, 1], refused[0])
-    early = pa.array([dt.datetime(1950, 1, 1)], pa.timestamp("us"))
-    assert cast(TimeCast("ms"), early)[1] == {0: refused[0]}
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [*(pa.timestamp(unit) for unit in ("s", "ms", "us")), pa.timestamp("s", "UTC"), pa.date32()],
+)
+def test_arrow_times_of_another_age_are_refused_however_far(type_):
+    """2^62 seconds in milliseconds are 0, if one lets them overflow."""
+    far = 2**30 if type_ == pa.date32() else 2**62
+    times = pa.array([-1, far, -far, 1], type_)
+    good, refused = cast(TimeCast("ms"), times)
+    assert list(good) == [3]
+    assert refused == dict.fromkeys(range(3), "timestamp_out_of_range")
+
+
+def test_a_time_of_a_zone_that_nobody_knows_is_no_word():
+    assert WordCast().accepts(pa.timestamp("s", "UTC"))
+    assert not WordCast().accepts(pa.timestamp("s", "Mars/Crater"))
+    assert cast(TimeCast("ms"), pa.array([1], pa.timestamp("s", "Mars/Crater")))[0] == {0: 1000}
 
 
 @pytest.mark.parametrize("how", [NumberCast(), PositionCast(), ValueCast(), TimeCast("ms")])

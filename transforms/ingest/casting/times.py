@@ -14,7 +14,8 @@ from transforms.ingest.rows.arrays import Flags, to_flags
 from transforms.logs import TimeUnit
 
 _YEAR_10000 = 253_402_300_800
-_UNITS_A_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000}
+_MILLISECONDS = {"d": 86_400_000, "s": 1000, "ms": 1}
+_A_MILLISECOND = {"ms": 1, "us": 1000, "ns": 1_000_000}
 _DATE_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?"
 _LOCAL = rf"^\d{{4}}-\d{{2}}-\d{{2}}$|{_DATE_TIME}$"
 _ZONED = rf"{_DATE_TIME}(Z|[+-]\d{{2}}(:?\d{{2}})?)$"
@@ -56,14 +57,13 @@ class TimeCast:
 
     def _read(self, values: pa.Array) -> pa.Array:
         """The times, null where there is none."""
-        if types.is_timestamp(values.type) or types.is_date(values.type):
-            milliseconds = pc.cast(pc.cast(values, pa.timestamp("ms"), safe=False), pa.int64())
-            return _within(milliseconds, _YEAR_10000 * 1000)
-        per_second = _UNITS_A_SECOND[self.unit]
-        whole = _within(_read_whole(values), _YEAR_10000 * per_second)
-        scaled = pc.divide(
-            pc.multiply(whole, max(1, 1000 // per_second)), max(1, per_second // 1000)
-        )
+        if types.is_date(values.type):
+            is_days = types.is_date32(values.type)
+            ticks = values.cast(pa.int32()) if is_days else values
+            return _to_milliseconds(ticks.cast(pa.int64()), "d" if is_days else "ms")
+        if types.is_timestamp(values.type):
+            return _to_milliseconds(values.cast(pa.int64()), values.type.unit)
+        scaled = _to_milliseconds(_read_whole(values), self.unit)
         if not is_text(values.type) or not scaled.null_count:
             return scaled
         return pc.coalesce(scaled, _within(_read_iso(values), _YEAR_10000 * 1000))
@@ -121,6 +121,14 @@ def _cast_or_null(text: pa.Array, type_: pa.DataType) -> pa.Array:
         )
 
 
+def _to_milliseconds(ticks: pa.Array, unit: str) -> pa.Array:
+    """Whole numbers in a unit as milliseconds; null outside 1970 to 9999, where they overflow."""
+    end = _YEAR_10000 * 1000
+    if unit in _MILLISECONDS:
+        return pc.multiply(_within(ticks, end // _MILLISECONDS[unit]), _MILLISECONDS[unit])
+    return pc.divide(_within(ticks, end * _A_MILLISECOND[unit]), _A_MILLISECOND[unit])
+
+
 def _within(times: pa.Array, end: int) -> pa.Array:
-    inside = pc.and_(pc.greater_equal(times, 0), pc.less(times, end))
+    inside = pc.and_(pc.greater_equal(times, 0), pc.less(times, min(end, 2**63 - 1)))
     return pc.if_else(inside, times, pa.scalar(None, pa.int64()))

@@ -52,9 +52,7 @@ class Refusals:
             values: what was received, [n]; read at the bad rows only.
         """
         for place in np.flatnonzero(bad & ~self.flags):
-            value = values[place]
-            received = value.as_py() if isinstance(value, pa.Scalar) else value
-            detail = f"{rule}. Received: {str(received)[:MAX_DETAIL]!r}"
+            detail = f"{rule}. Received: {_show(values[place])[:MAX_DETAIL]!r}"
             self._found[int(place)] = (reason, detail[:MAX_DETAIL])
         self.flags |= bad
 
@@ -85,3 +83,12 @@ class Refusals:
             Refusal(int(rows[place]), *self._found[int(place)], text)
             for place, text in zip(places, text(places), strict=True)
         ]
+
+
+def _show(value: Any) -> str:
+    """A value as text; Python has no word for dates of far ages, Arrow has."""
+    if isinstance(value, pa.TimestampScalar):
+        value = value.cast(pa.timestamp(value.type.unit, "UTC"))
+    if isinstance(value, pa.TimestampScalar | pa.Date32Scalar | pa.Date64Scalar):
+        value = value.cast(pa.string())
+    return str(value.as_py() if isinstance(value, pa.Scalar) else value)

@@ -89,8 +89,18 @@ def _bytes_type(type_: pa.DataType) -> pa.DataType:
 
 
 def _write_rows(batch: pa.RecordBatch, places: Ints) -> list[str]:
-    rows = batch.take(pa.array(places)).to_pylist()
+    rows = write_times(batch.take(pa.array(places))).to_pylist()
     return [json.dumps(row, default=_write_value, ensure_ascii=False)[:MAX_TEXT] for row in rows]
+
+
+def write_times(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Turns dates and times into ISO-8601 text; Python has no word for those of far ages."""
+    for place, column in enumerate(batch.columns):
+        if types.is_timestamp(column.type) and column.type.tz is not None:
+            column = column.cast(pa.timestamp(column.type.unit, "UTC"))
+        if types.is_temporal(column.type):
+            batch = batch.set_column(place, batch.schema.names[place], column.cast(pa.string()))
+    return batch
 
 
 def _write_value(value: Any) -> str:
