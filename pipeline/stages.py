@@ -13,7 +13,8 @@ from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.folders import make_folder, taking_the_place_of
 from transforms.ingest.counting.counts import IngestCounts, read_counts
-from transforms.ingest.pipeline import DEAD_LETTERS, run_ingest
+from transforms.ingest.dead_letters.files import DEAD_LETTERS
+from transforms.ingest.pipeline import run_ingest
 from transforms.ingest.writing.tfrecord import find_shards
 
 

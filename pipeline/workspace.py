@@ -30,12 +30,14 @@ class Run:
         ranker: the pipeline's name.
         artifacts: type name -> the live artifacts of that type, in order of creation.
         failed: names of components that failed.
+        logs: folder of the log files; None if no component got that far.
     """
 
     run_id: str
     ranker: str
     artifacts: dict[str, list[metadata_store_pb2.Artifact]]
     failed: tuple[str, ...]
+    logs: str | None = None
 
     def uri(self, type_name: str) -> Path | None:
         """The folder of the only artifact of a type, None if the run has none."""
@@ -151,6 +153,7 @@ def _read_run(store: metadata_store.MetadataStore, context: metadata_store_pb2.C
         if artifact.state == _LIVE:
             artifacts.setdefault(types[artifact.type_id], []).append(artifact)
     executions = store.get_executions_by_context(context.id)
+    read_logs = [e for e in executions if "logs" in e.custom_properties]
     failed = [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.FAILED]
     return Run(
         run_id=context.name,
@@ -158,6 +161,7 @@ def _read_run(store: metadata_store.MetadataStore, context: metadata_store_pb2.C
         artifacts=artifacts,
         # A node's context is named `<pipeline>.<component>`.
         failed=tuple(_context_of(store, [e], "node").rpartition(".")[2] for e in failed),
+        logs=next((e.custom_properties["logs"].string_value for e in read_logs), None),
     )
 
 

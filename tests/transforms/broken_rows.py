@@ -4,9 +4,7 @@ A row is a dictionary of bytes, so that it can hold whatever a file can. Each fi
 shuffled, and `hide` says at which line or row each broken one stands.
 """
 
-import csv
 import gzip
-import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -127,6 +125,12 @@ LINES: dict[str, Callable[[int], bytes]] = {
     "too_many_values": lambda n: line(shown(n)) + b",more",
 }
 """What only a line of text can be, in a file of impressions."""
+
+KINDS_NOT_WHOLE = {
+    "csv": {"unreadable_rest", "row_too_long", "repeated_header"},
+    "parquet": {"unreadable_row_group"},
+}
+"""Format -> the reasons of what is no row, or not held whole."""
 
 BLOCK_ROWS = 50
 """Rows of the row group that cannot be read."""
@@ -251,8 +255,3 @@ def _break_a_row_group(folder: Path) -> Hidden:
     path.write_bytes(content)
     place = ("impressions/damaged.parquet", BLOCK_ROWS + 1)
     return Hidden({place: "unreadable_row_group"}, 2 * BLOCK_ROWS, 0)
-
-
-def parse_csv(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header."""
-    return list(csv.DictReader(io.StringIO(text)))

@@ -19,14 +19,12 @@ from transforms.errors import GaterankError
 from transforms.folders import taking_the_place_of
 from transforms.ingest.counting.checks import check_counts
 from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts, read_counts
+from transforms.ingest.dead_letters.files import DEAD_LETTERS
 from transforms.ingest.make_plan import make_plan
 from transforms.ingest.plan import IngestOutputs
 from transforms.ingest.steps.read_logs import ReadLogs
 from transforms.ingest.steps.write_counts import WriteCounts
 from transforms.ingest.steps.write_examples import WriteExamples
-
-DEAD_LETTERS = "dead_letters"
-"""The folder of counts and refused rows, beside the splits."""
 
 
 def build_ingest(

@@ -26,6 +26,12 @@ DEAD_LETTER_SCHEMA = pa.schema(
 first 1,000 characters, of rows that the join refused their keys as JSON; rows: 1, or how many
 rows of a block that could not be read."""
 
+DEAD_LETTERS = "dead_letters"
+"""The folder of counts and refused rows, beside the splits."""
+
+DEAD_LETTERS_NAME = "dead_letters-"
+"""How the name of a file of dead letters begins."""
+
 _ORDER = [(name, "ascending") for name in ("kind", "source", "row", "reason", "detail", "text")]
 
 
@@ -72,7 +78,7 @@ def dead_letters_path(folder: str, shard: int, shards: int) -> str:
         >>> dead_letters_path("/out", 0, 4)
         '/out/dead_letters-00000-of-00004.parquet'
     """
-    return f"{folder}/dead_letters-{shard:05d}-of-{shards:05d}.parquet"
+    return f"{folder}/{DEAD_LETTERS_NAME}{shard:05d}-of-{shards:05d}.parquet"
 
 
 def write_dead_letters(path: str, batches: Iterable[pa.RecordBatch]) -> None:

@@ -53,7 +53,7 @@ def read_row_group(
         names = [name for name in file.schema_arrow.names if name in wanted]
         try:
             for batch in file.iter_batches(batch_rows, row_groups=[row_group], columns=names):
-                batch = _with_broken_text_as_bytes(batch)
+                batch = with_broken_text_as_bytes(batch)
                 rows = np.arange(done + 1, done + 1 + batch.num_rows)
                 done += batch.num_rows
                 columns = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -68,7 +68,7 @@ def _unreadable(first: int, rows: int, error: Exception) -> RawBatch:
     return RawBatch({}, np.array([], np.int64), lambda _: [], (refused,))
 
 
-def _with_broken_text_as_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
+def with_broken_text_as_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Holds text against what Parquet promises of it, and Arrow believes: that it is UTF-8."""
     for place, column in enumerate(batch.columns):
         try:

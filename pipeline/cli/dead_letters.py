@@ -1,0 +1,95 @@
+"""The verb about refused rows: deadletters."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import json_option
+from transforms.errors import InputError
+from transforms.ingest.dead_letters.reasons import Reason
+
+
+@click.command()
+@click.argument("place", type=click.Path(path_type=Path, file_okay=False), metavar="PLACE")
+@click.option(
+    "--reason",
+    "codes",
+    multiple=True,
+    type=click.Choice([reason.value for reason in Reason]),
+    metavar="CODE",
+    help="Only this reason; can be given several times.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="How many rows to show of each reason.",
+)
+@json_option
+@click.option(
+    "--export",
+    "out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="New folder: the rows, whole, as CSV files to repair and to put beside the logs.",
+)
+@click.option(
+    "--logs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the log files, for --export; a workspace knows it.",
+)
+@click.option(
+    "--separator",
+    default="|",
+    show_default=True,
+    help="Between the words of a list, where --export turns Parquet into CSV.",
+)
+def deadletters(
+    place: Path,
+    codes: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    out: Path | None,
+    logs: Path | None,
+    separator: str,
+) -> None:
+    """Show the rows that were refused, by reason, with samples.
+
+    PLACE is the workspace of `gaterank run` (its newest run counts) or the folder of
+    `gaterank ingest`. docs/ingestion.md says what each reason means.
+    """
+    from pipeline.report.dead_letters import letters_document, print_letters
+    from transforms.ingest.dead_letters.letters import of_reasons, read_dead_letters
+    from transforms.ingest.repairing.export import export_rows
+
+    folder, known_logs = _find(place)
+    letters = of_reasons(read_dead_letters(str(folder)), map(Reason, codes))
+    if as_json:
+        click.echo(json.dumps(letters_document(letters, limit), indent=1, ensure_ascii=False))
+    else:
+        print_letters(letters, limit)
+    if out is not None:
+        if logs is None and known_logs is None:
+            raise InputError("deadletters: name the folder of the log files by --logs")
+        exported = export_rows(letters, str(logs or known_logs), out, separator)
+        for name, rows in exported.files.items():
+            click.echo(f"{rows:>8} rows in {out / name}", err=as_json)
+        if exported.left_out:
+            click.echo(f"{exported.left_out:>8} letters stand for no whole row", err=as_json)
+
+
+def _find(place: Path) -> tuple[Path, str | None]:
+    """The folder of the dead letters, and the logs from which they came, if that is known."""
+    from transforms.ingest.counting.counts import COUNTS_FILE
+    from transforms.ingest.dead_letters.files import DEAD_LETTERS
+
+    for folder in (place, place / DEAD_LETTERS):
+        if (folder / COUNTS_FILE).is_file():
+            return folder, None
+    from pipeline.workspace import Workspace
+
+    newest = Workspace(place).newest("GaterankIngestReport")
+    uri = newest.uri("GaterankIngestReport")
+    assert uri is not None
+    return uri, newest.logs
