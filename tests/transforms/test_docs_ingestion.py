@@ -5,8 +5,8 @@ from pathlib import Path
 
 from transforms.ingest.casting.words import MAX_WORD_BYTES, MAX_WORDS
 from transforms.ingest.counting.counts import FeedbackCounts, ImpressionCounts
-from transforms.ingest.dead_letters.refusals import MAX_TEXT
 from transforms.ingest.dead_letters.reasons import Reason
+from transforms.ingest.dead_letters.refusals import MAX_TEXT
 from transforms.ingest.reading.dialect import MAX_ROW_BYTES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ingestion.md").read_text()

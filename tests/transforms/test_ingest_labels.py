@@ -78,6 +78,7 @@ def assert_outcomes(tally, outcomes):
         "dead": outcomes["conflicting_impression"],
     }
     assert tally.under("feedback") == {
+        **{"read": 0, "other_spans": 0},
         "attributed": outcomes["attributed"],
         "outside_window": outcomes["outside_window"],
         "duplicates": outcomes["duplicate_feedback"],

@@ -100,6 +100,7 @@ def test_files_of_all_forms_give_the_labels_and_counts_of_the_plain_reference(tm
         "duplicates": outcomes["duplicate_feedback"],
         "outside_window": outcomes["outside_window"],
         "unused": 0,
+        "other_spans": 0,
         "dead": sum(outcomes[reason] for reason in reasons),
     }
     dead = Counter(counts.dead_letters)

@@ -12,6 +12,7 @@ from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.dead_letters.refusals import Refusals
 from transforms.ingest.rows.arrays import Flags, to_flags
 from transforms.logs import TimeUnit
+from transforms.section import format_time
 
 _YEAR_10000 = 253_402_300_800
 _MILLISECONDS = {"d": 86_400_000, "s": 1000, "ms": 1}
@@ -30,9 +31,11 @@ class TimeCast:
 
     Attributes:
         unit: of plain numbers.
+        span: the first millisecond that is allowed and the first after it; None for any.
     """
 
     unit: TimeUnit
+    span: tuple[int, int] | None = None
     type = pa.int64()
     rule = "must hold timestamps, whole numbers or ISO-8601 text"
 
@@ -44,8 +47,17 @@ class TimeCast:
     def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
         values = decode(values)
         times = self._read(values)
-        if not times.null_count:
-            return times
+        if times.null_count:
+            self._refuse(name, values, times, refusals)
+        if self.span is not None:
+            first, end = self.span
+            inside = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
+            rule = f"`{name}` must be from {format_time(first)} to before {format_time(end)}"
+            refusals.refuse(to_flags(pc.invert(inside)), Reason.OUTSIDE_SPAN, rule, values)
+        return times
+
+    def _refuse(self, name: str, values: pa.Array, times: pa.Array, refusals: Refusals) -> None:
+        """Refuses the values that are no time."""
         missing = _is_missing(values)
         refusals.refuse(missing, Reason.MISSING_KEY, f"`{name}` must not be empty", values)
         bad, is_time = to_flags(pc.is_null(times)) & ~missing, _is_time(values)
@@ -53,7 +65,6 @@ class TimeCast:
         refusals.refuse(bad & is_time, Reason.TIMESTAMP_OUT_OF_RANGE, rule, values)
         rule = f"`{name}` must be a whole number of {self.unit} or an ISO-8601 time"
         refusals.refuse(bad & ~is_time, Reason.BAD_TIMESTAMP, rule, values)
-        return times
 
     def _read(self, values: pa.Array) -> pa.Array:
         """The times, null where there is none."""

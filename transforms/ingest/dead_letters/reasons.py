@@ -67,6 +67,10 @@ class Reason(Enum):
         "The timestamp is before 1970 or after 9999, often for another unit than "
         "`logs.timestamp_unit`.",
     )
+    OUTSIDE_SPAN = (
+        "outside_span",
+        "With `logs.spans`: the impression is of another day than its folder.",
+    )
     WRONG_TYPE = ("wrong_type", "A numeric column holds something that is no number.")
     NOT_WHOLE = ("not_whole", "A position is no whole number.")
     NAN_VALUE = ("nan_value", "The value of an event is NaN.")
