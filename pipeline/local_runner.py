@@ -13,13 +13,16 @@ from transforms.engine import IN_PROCESS_ARGS
 from transforms.errors import InputError
 
 
-def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> Run:
+def run_local(
+    config: RankerConfig, workspace: Workspace, logs: Path | None, span: int | None = None
+) -> Run:
     """Runs the whole pipeline; components whose inputs did not change are not run again.
 
     Args:
         config: the whole YAML.
         workspace: where artifacts, metadata and pushed versions are kept.
         logs: folder of the log files; None for the YAML's `logs.path`.
+        span: the last one to train on; None for the newest that is complete.
 
     Returns:
         The run, with its blessing and its report.
@@ -30,11 +33,12 @@ def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> 
         GaterankError: whatever a component found wrong with the data.
     """
     folder = find_logs(config, logs)
+    check_span(config, span)
     with full_disk_is_said(workspace.folder), workspace.locked():
         log_file = workspace.new_log_file()
         with logged_to(log_file) as say:
             say(f"{config.name}: run in {workspace.folder}, log in {log_file}")
-            _run(config, workspace, str(folder), say)
+            _run(config, workspace, str(folder), say, span)
             return workspace.runs()[0]
 
 
@@ -52,13 +56,24 @@ def find_logs(config: RankerConfig, logs: Path | None) -> Path:
     return folder.resolve()
 
 
-def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say) -> None:
+def check_span(config: RankerConfig, span: int | None) -> None:
+    """Refuses a span where the YAML knows none.
+
+    Raises:
+        InputError: saying what is missing.
+    """
+    if span is not None and config.logs.spans is None:
+        raise InputError("span: needs `logs.spans` in the YAML")
+
+
+def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, span: int | None) -> None:
     started = time.monotonic()
     say("      loading TensorFlow and TFX ...")
     from pipeline.create_pipeline import create_pipeline
     from pipeline.sequential_runner import SequentialRunner
 
-    pipeline = create_pipeline(config, workspace.places(config.name, logs), list(IN_PROCESS_ARGS))
+    places = workspace.places(config.name, logs)
+    pipeline = create_pipeline(config, places, list(IN_PROCESS_ARGS), span)
     logger, handler = logging.getLogger("gaterank"), NestedLines(say)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.code_version import code_version
 from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
 from pipeline.local_runner import find_logs
@@ -16,6 +17,9 @@ from transforms.ingest.counting.counts import IngestCounts, read_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTERS
 from transforms.ingest.pipeline import run_ingest
 from transforms.ingest.writing.tfrecord import find_shards
+from transforms.rolling.roll import Rolling, make_recipe, roll
+from transforms.rolling.store import SpanStore, StoredSpan
+from transforms.rolling.window import stored_window, window_counts, window_files
 
 
 def ingest_logs(
@@ -47,16 +51,44 @@ def ingest_logs(
     )
 
 
+def ingest_spans(
+    config: RankerConfig, logs: Path | None, store: Path, span: int | None = None
+) -> tuple[list[StoredSpan], IngestCounts]:
+    """Brings a store of spans up to date.
+
+    Args:
+        config: the whole YAML, with `logs.spans`.
+        logs: folder of the log files; None for the YAML's.
+        store: gets a folder a span and version.
+        span: the last one of the window; None for the newest that is complete.
+
+    Returns:
+        The window, and the counts of all its spans.
+
+    Raises:
+        DeadLetterRatioError: if too many rows of a span were refused; the dead letters are there.
+    """
+    data, folder = config.data_config(), find_logs(config, logs)
+    recipe = make_recipe(data, code_version("transforms"))
+    window = roll(Rolling(data, str(folder), SpanStore(store), recipe, make_pipeline), span)
+    return window, window_counts(data, window)
+
+
 def train_stage(
-    config: RankerConfig, examples: Path, out: Path, role: Literal["candidate", "baseline"]
+    config: RankerConfig,
+    examples: Path,
+    out: Path,
+    role: Literal["candidate", "baseline"],
+    span: int | None = None,
 ) -> dict[str, Any]:
     """Transforms examples and trains one ranker.
 
     Args:
         config: the whole YAML.
-        examples: folder that `ingest_logs` wrote.
+        examples: folder that `ingest_logs` or, with `logs.spans`, `ingest_spans` wrote.
         out: gets `transform`, `serving` (the SavedModel) and `training.json`.
         role: whose gate.
+        span: with `logs.spans`: the last one to train on; None for the newest there is.
 
     Returns:
         The record of the training.
@@ -71,7 +103,7 @@ def train_stage(
     from trainer.run_fn import TRAINING_FILE, train
     from transforms.transform_examples import transform_examples
 
-    files = _find_examples(config, examples)
+    files = _find_examples(config, examples, span)
     with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
         transform_examples(config.data_config(), files, folder / "transform")
         transform = tft.TFTransformOutput(str(folder / "transform"))
@@ -83,19 +115,27 @@ def train_stage(
     return record
 
 
-def _find_examples(config: RankerConfig, examples: Path) -> dict[str, list[Path]]:
+def _find_examples(config: RankerConfig, examples: Path, span: int | None) -> dict[str, list[Path]]:
     """Split -> its files; refuses examples that were made by another YAML."""
-    files = {split: find_shards(examples / f"Split-{split}") for split in SPLITS}
+    if config.logs.spans is not None:
+        data = config.data_config()
+        window = stored_window(data, SpanStore(examples), span)
+        files = window_files(data, window)
+        folders = [one.dead_letters for one in window]
+    else:
+        files = {split: find_shards(examples / f"Split-{split}") for split in SPLITS}
+        folders = [examples / DEAD_LETTERS]
     for split, paths in files.items():
         if not paths:
             raise InputError(f"{examples}: must hold the examples of `gaterank ingest` ({split})")
-    counts = read_counts(str(examples / DEAD_LETTERS))
-    missing = {*config.features, *config.tasks} - {*counts.missing, *counts.tasks}
-    if missing:
-        raise InputError(
-            f"{examples}: must hold examples made by this YAML; run `gaterank ingest` again. "
-            f"Missing: {sorted(missing)}"
-        )
+    for folder in folders:
+        counts = read_counts(str(folder))
+        missing = {*config.features, *config.tasks} - {*counts.missing, *counts.tasks}
+        if missing:
+            raise InputError(
+                f"{folder.parent}: must hold examples made by this YAML; run `gaterank ingest` "
+                f"again. Missing: {sorted(missing)}"
+            )
     return files
 
 

@@ -1,6 +1,5 @@
 """A workspace: the folder of one ranker's artifacts, metadata, logs and pushed versions."""
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +12,8 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.places import Places
-from transforms.errors import InputError, write_error
-from transforms.folders import make_folder
+from transforms.errors import InputError
+from transforms.folders import locked, make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
 _DATABASE = "metadata.sqlite"
@@ -81,6 +80,7 @@ class Workspace:
             root=self.folder / "artifacts",
             metadata=self.folder / _DATABASE,
             served=self.folder / "serving" / ranker,
+            spans=self.folder / "spans" / ranker,
         )
 
     def new_log_file(self) -> Path:
@@ -97,16 +97,7 @@ class Workspace:
             InputError: if another run holds the workspace, or it can be no workspace.
             DiskFullError: if there is no room for it.
         """
-        make_folder(self.folder)
-        try:
-            lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            raise write_error(self.folder, error) from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{self.folder}: another run is using this workspace") from None
+        with locked(self.folder, "workspace"):
             self._check_database()
             yield
 

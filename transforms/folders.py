@@ -1,6 +1,7 @@
 """Folders that appear under their name only once they are complete."""
 
 import contextlib
+import fcntl
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,31 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(folder, error) from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Keeps a second process out of a folder, which is made if it is not there.
+
+    Args:
+        folder: gets the file `.lock`.
+        what: of the folder, for the message.
+
+    Raises:
+        InputError: if another process holds the folder, or it cannot be made.
+        DiskFullError: if there is no room for it.
+    """
+    make_folder(folder)
+    try:
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise write_error(folder, error) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another run is using this {what}") from None
+        yield
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -51,6 +51,20 @@ def list_files(folder: str) -> dict[str, str]:
         for relative in sorted(relatives)
         if not _is_marker(relative)
     }
+
+
+def fingerprint_files(files: Mapping[str, str]) -> dict[str, list[int]]:
+    """What tells that a file changed: relative path -> size and time of change, nanoseconds.
+
+    Args:
+        files: relative path -> path.
+    """
+    found = {}
+    for relative, path in files.items():
+        file_system, inner = locate(path)
+        info = file_system.get_file_info(inner)
+        found[relative] = [info.size, info.mtime_ns]
+    return found
 
 
 def _is_marker(relative: str) -> bool:

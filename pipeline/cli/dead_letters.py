@@ -57,14 +57,18 @@ def deadletters(
     """Show the rows that were refused, by reason, with samples.
 
     PLACE is the workspace of `gaterank run` (its newest run counts) or the folder of
-    `gaterank ingest`. docs/ingestion.md says what each reason means.
+    `gaterank ingest` (of spans the newest version of each). docs/ingestion.md says what each
+    reason means.
     """
+    import pyarrow as pa
+
     from pipeline.report.dead_letters import letters_document, print_letters
     from transforms.ingest.dead_letters.letters import of_reasons, read_dead_letters
     from transforms.ingest.repairing.export import export_rows
 
-    folder, known_logs = _find(place)
-    letters = of_reasons(read_dead_letters(str(folder)), map(Reason, codes))
+    folders, known_logs = _find(place)
+    found = pa.concat_tables([read_dead_letters(str(folder)) for folder in folders])
+    letters = of_reasons(found, map(Reason, codes))
     if as_json:
         click.echo(json.dumps(letters_document(letters, limit), indent=1, ensure_ascii=False))
     else:
@@ -79,17 +83,22 @@ def deadletters(
             click.echo(f"{exported.left_out:>8} letters stand for no whole row", err=as_json)
 
 
-def _find(place: Path) -> tuple[Path, str | None]:
-    """The folder of the dead letters, and the logs from which they came, if that is known."""
+def _find(place: Path) -> tuple[list[Path], str | None]:
+    """The folders of dead letters, and the logs from which they came, if that is known."""
     from transforms.ingest.counting.counts import COUNTS_FILE
     from transforms.ingest.dead_letters.files import DEAD_LETTERS
+    from transforms.rolling.store import SpanStore
 
     for folder in (place, place / DEAD_LETTERS):
         if (folder / COUNTS_FILE).is_file():
-            return folder, None
+            return [folder], None
+    store = SpanStore(place)
+    spans = [one for one in map(store.newest, store.spans()) if one is not None]
+    if spans:
+        return [one.dead_letters for one in spans], None
     from pipeline.workspace import Workspace
 
     newest = Workspace(place).newest("GaterankIngestReport")
     uri = newest.uri("GaterankIngestReport")
     assert uri is not None
-    return uri, newest.logs
+    return [uri], newest.logs

@@ -5,13 +5,15 @@ from typing import Literal
 
 import click
 
-from pipeline.cli.options import config_argument, logs_option
+from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
+from transforms.spans.days import parse_span
 
 
 @click.command()
 @config_argument
+@span_option
 @click.option(
     "--examples",
     required=True,
@@ -32,13 +34,25 @@ from pipeline.config import load_config
     show_default=True,
     help="Whose gate to train.",
 )
-def train(config: Path, examples: Path, out: Path, role: Literal["candidate", "baseline"]) -> None:
-    """Transform examples and train one ranker on them; nothing else."""
+def train(
+    config: Path,
+    examples: Path,
+    out: Path,
+    role: Literal["candidate", "baseline"],
+    span: str | None,
+) -> None:
+    """Transform examples and train one ranker on them; nothing else.
+
+    With `logs.spans` the examples are those of the window's days in the folder of spans.
+    """
     load_tensorflow()
     hush_beam()
+    from pipeline.local_runner import check_span
     from pipeline.stages import train_stage
 
-    record = train_stage(load_config(config), examples, out, role)
+    ranker, last = load_config(config), parse_span(span) if span else None
+    check_span(ranker, last)
+    record = train_stage(ranker, examples, out, role, last)
     best = record["epochs"][record["best_epoch"] - 1]
     click.echo(f"best epoch {record['best_epoch']} of {len(record['epochs'])}")
     for name, value in best.items():

@@ -42,8 +42,9 @@ def ingested(tmp_path_factory) -> dict[str, Ingested]:
 
 
 def test_every_reason_is_planted():
+    """Save one, which only a day of dated logs knows: see test_rolling.py."""
     planted = {reason for kinds in KINDS.values() for _, reason in kinds}
-    assert planted == {reason.value for reason in Reason}
+    assert planted | {"outside_span"} == {reason.value for reason in Reason}
 
 
 @pytest.mark.parametrize(("file_format", "role", "reason"), PLANTED)

@@ -18,6 +18,7 @@ from slow_ingest import CONFIG, slow_join, slow_label
 
 from transforms.engine import make_pipeline
 from transforms.ingest.counting.counts import read_counts
+from transforms.ingest.make_plan import make_plan
 from transforms.ingest.pipeline import build_ingest
 from transforms.ingest.plan import IngestOutputs
 
@@ -149,7 +150,7 @@ def test_beams_counters_say_what_counts_json_says(tmp_path):
     write_parquet(tmp_path / "feedback.parquet", events)
     outputs = IngestOutputs(*(str(tmp_path / name) for name in ("train", "eval", "letters")))
     pipeline = make_pipeline()
-    build_ingest(pipeline, make_config(), str(tmp_path), outputs)
+    build_ingest(pipeline, make_plan(make_config(), str(tmp_path)), outputs)
     result = pipeline.run()
     result.wait_until_finish()
     found: Counter[str] = Counter()

@@ -21,19 +21,15 @@ from transforms.ingest.counting.checks import check_counts
 from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts, read_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTERS
 from transforms.ingest.make_plan import make_plan
-from transforms.ingest.plan import IngestOutputs
+from transforms.ingest.plan import IngestOutputs, IngestPlan
 from transforms.ingest.steps.read_logs import ReadLogs
 from transforms.ingest.steps.write_counts import WriteCounts
 from transforms.ingest.steps.write_examples import WriteExamples
+from transforms.storage import write_whole
 
 
 def build_ingest(
-    pipeline: beam.Pipeline,
-    config: DataConfig,
-    logs: str,
-    outputs: IngestOutputs,
-    history: str | None = None,
-    shuffle: str | None = None,
+    pipeline: beam.Pipeline, plan: IngestPlan, outputs: IngestOutputs, shuffle: str | None = None
 ) -> PCollection[Any]:
     """Adds ingestion to a Beam pipeline.
 
@@ -42,20 +38,14 @@ def build_ingest(
 
     Args:
         pipeline: on any runner.
-        config: logs, features and tasks.
-        logs: the folder of the logs.
+        plan: see `make_plan`.
         outputs: the folders to fill.
-        history: the `history.parquet` of an earlier ingestion, which history features of
-            later impressions start from.
         shuffle: see `shuffling_beside`.
 
     Returns:
         One `IngestCounts`.
-
-    Raises:
-        InputError: before anything runs, if the logs cannot be ingested by this config.
     """
-    plan = make_plan(config, logs, history)._replace(shuffle=shuffle)
+    plan = plan._replace(shuffle=shuffle)
     read = pipeline | "ReadLogs" >> ReadLogs(plan)
     written = read | "WriteExamples" >> WriteExamples(plan, outputs)
     tallies = (read.tallies, written)
@@ -103,7 +93,8 @@ def run_ingest(
         logs: the folder of the logs.
         out_dir: the folder to make.
         make_beam_pipeline: gives the pipeline to run.
-        history: see `build_ingest`.
+        history: the `history.parquet` of an earlier ingestion, which history features of
+            later impressions start from.
         every_split: whether each split must have examples, as for training.
 
     Raises:
@@ -111,17 +102,44 @@ def run_ingest(
         DiskFullError: if there is no room for `out_dir`.
         DeadLetterRatioError: if more rows were refused than the config allows.
     """
-    out = Path(out_dir).absolute()
+    return fill_folder(
+        lambda: make_plan(config, logs, history),
+        Path(out_dir),
+        make_beam_pipeline,
+        lambda counts: check_counts(counts, config, every_split),
+    )
+
+
+def fill_folder(
+    make: Callable[[], IngestPlan],
+    out: Path,
+    make_beam_pipeline: Callable[[], beam.Pipeline],
+    check: Callable[[IngestCounts], None],
+    record: tuple[str, bytes] | None = None,
+) -> IngestCounts:
+    """Runs a plan into a local folder, all at once at the end; see `run_ingest`.
+
+    Args:
+        make: gives the plan.
+        out: the folder to make.
+        make_beam_pipeline: gives the pipeline to run.
+        check: raises if the counts are refused.
+        record: name and content of a file to put beside the splits, if they are not.
+    """
+    out = out.absolute()
     refusal: GaterankError | None = None
     with taking_the_place_of(out, f"{DEAD_LETTERS}/{COUNTS_FILE}") as partial:
         splits = [partial / "Split-train", partial / "Split-eval"]
         outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / DEAD_LETTERS))
-        pipeline = make_beam_pipeline()
+        plan, pipeline = make(), make_beam_pipeline()
         with shuffling_beside(outputs, pipeline) as shuffle, pipeline:
-            build_ingest(pipeline, config, logs, outputs, history, shuffle)
+            build_ingest(pipeline, plan, outputs, shuffle)
         counts = read_counts(outputs.dead_letters)
         try:
-            check_counts(counts, config, every_split)
+            check(counts)
+            if record is not None:
+                with write_whole(str(partial / record[0])) as stream:
+                    stream.write(record[1])
         except GaterankError as error:
             refusal = type(error)(f"{error}. Counts and refused rows: {out / DEAD_LETTERS}")
             for split in splits:

@@ -14,10 +14,12 @@ class SpanFiles(NamedTuple):
     Attributes:
         version: 0 where the pattern has none.
         files: relative path -> path, sorted.
+        replaced: the relative paths of older versions.
     """
 
     version: int
     files: dict[str, str]
+    replaced: tuple[str, ...] = ()
 
 
 def newest_spans(pattern: str, files: Mapping[str, str]) -> dict[int, SpanFiles]:
@@ -36,8 +38,11 @@ def newest_spans(pattern: str, files: Mapping[str, str]) -> dict[int, SpanFiles]
         place = place_of(compiled, relative)
         if place is not None:
             found.setdefault(place, {})[relative] = files[relative]
-    # Of the versions of a span the last one stays.
-    return {place.span: SpanFiles(place.version, found[place]) for place in sorted(found)}
+    spans: dict[int, SpanFiles] = {}
+    for place in sorted(found):
+        older = spans.get(place.span, SpanFiles(0, {}))
+        spans[place.span] = SpanFiles(place.version, found[place], (*older.replaced, *older.files))
+    return spans
 
 
 def files_of(spans: Iterable[SpanFiles]) -> dict[str, str]:
