@@ -50,7 +50,7 @@ def make_plan(
     }
     sets = key_sets(config)
     start = open_history(history, sets) if history is not None and sets else None
-    plan = IngestPlan(config, adapter, files, fields, start, span)
+    plan = IngestPlan(config, adapter, files, fields, start, span=span)
     _check_columns(plan)
     _check_feedback(plan, logs)
     return plan
