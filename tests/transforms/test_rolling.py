@@ -21,9 +21,10 @@ from rolling_inputs import (
 
 from transforms.errors import DeadLetterRatioError, InputError
 from transforms.ingest.counting.counts import check_balance
-from transforms.ingest.dead_letters.letters import read_dead_letters, rows_by_reason
+from transforms.ingest.dead_letters.letters import of_reasons, read_dead_letters, rows_by_reason
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.plan import IngestOutputs
+from transforms.ingest.repairing.export import export_rows
 from transforms.rolling.inputs import find_spans, newest_complete
 from transforms.rolling.roll import make_recipe, roll
 from transforms.rolling.window import (
@@ -318,6 +319,24 @@ def test_a_day_with_too_many_dead_letters_is_no_version_and_can_be_looked_at(tmp
     assert counted == [Reason.WRONG_TYPE]
     bad.unlink()
     assert versions(roll(rolling(tmp_path, config), LAST)) == [(day, 1) for day in range(DAYS)]
+
+
+def test_repaired_rows_reopen_their_day(tmp_path):
+    shown, events = random_days(seed=9)
+    write_days(tmp_path / "logs", shown, events)
+    bad = tmp_path / "logs" / "impressions" / "2026-01-02" / "bad.csv"
+    write_csv(bad, [impression(999, user_id=None, timestamp=START + DAY, country="de")])
+    window = roll(rolling(tmp_path, PLAIN), LAST)
+    letters = of_reasons(read_dead_letters(str(window[1].dead_letters)), [Reason.MISSING_KEY])
+    exported = export_rows(letters, str(tmp_path / "logs"), tmp_path / "repaired")
+    (name,) = exported.files
+    path = tmp_path / "repaired" / name
+    path.write_text(path.read_text().replace("r999,,", "r999,u999,"))
+    shutil.copytree(tmp_path / "repaired", tmp_path / "logs", dirs_exist_ok=True)
+    again = roll(rolling(tmp_path, PLAIN), LAST)
+    assert versions(again) == [(0, 1), (1, 2), (2, 1), (3, 1)]
+    assert set(examples_of(PLAIN, again)) - set(examples_of(PLAIN, window)) == {"r999"}
+    assert again[1].counts().impressions.examples == window[1].counts().impressions.examples + 1
 
 
 def test_an_ingestion_that_dies_leaves_the_days_before_it_and_no_half_day(tmp_path):
