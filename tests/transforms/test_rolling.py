@@ -331,7 +331,7 @@ def test_repaired_rows_reopen_their_day(tmp_path):
     exported = export_rows(letters, str(tmp_path / "logs"), tmp_path / "repaired")
     (name,) = exported.files
     path = tmp_path / "repaired" / name
-    path.write_text(path.read_text().replace("r999,,", "r999,u999,"))
+    path.write_text(path.read_text().replace('"r999",,', '"r999","u999",'))
     shutil.copytree(tmp_path / "repaired", tmp_path / "logs", dirs_exist_ok=True)
     again = roll(rolling(tmp_path, PLAIN), LAST)
     assert versions(again) == [(0, 1), (1, 2), (2, 1), (3, 1)]
