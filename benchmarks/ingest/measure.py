@@ -82,7 +82,8 @@ def run_process(arguments: Sequence[str], log: Path) -> Cost:
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} failed:\n{log.read_text()[-2000:]}")
+        said = log.read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said}")
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
