@@ -11,6 +11,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 DEMO ?= demo
 IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
+ENGINE ?= spark
 # A file's tests share costly fixtures, so a file stays with one worker.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
@@ -41,8 +42,8 @@ test: $(READY)  ## all tests
 test-fast: $(READY)  ## the tests that need no pipeline run
 	$(PYTEST) -m "not slow"
 
-engine-test: $(READY)  ## ingestion on a Spark cluster, workers killed: the same bytes? ARGS="--impressions N"
-	$(BIN)/python -m deployment.engines trial $(ARGS)
+engine-test: $(READY)  ## ingestion on a cluster, workers killed: the same bytes? ENGINE=flink
+	$(BIN)/python -m deployment.engines trial $(ENGINE) $(ARGS)
 
 experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="--quick"
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }

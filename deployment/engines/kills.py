@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployment.engines.cluster import WORKER
 from deployment.engines.daemons import Daemons
 from transforms.ingest.writing.tfrecord import find_shards
 
@@ -30,9 +31,9 @@ class Killed:
     shards: int
 
 
-def find_spark_worker(daemons: Daemons) -> list[int]:
-    """The first worker of a Spark cluster; its executor cannot do without it."""
-    return [daemons.pid("worker-1")]
+def find_worker(daemons: Daemons) -> list[int]:
+    """The first worker of an engine."""
+    return [daemons.pid(WORKER.format(1))]
 
 
 def find_python_workers(daemons: Daemons) -> list[int]:

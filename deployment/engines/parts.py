@@ -1,4 +1,4 @@
-"""What an engine is made of, each made once: Spark's jars, the job server, the boot program."""
+"""What an engine is made of, each made once: its jars, Beam's job server, the boot program."""
 
 import hashlib
 import os
@@ -15,9 +15,9 @@ from transforms.folders import taking_the_place_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "engines"
-SPARK = Path(__file__).resolve().parent / "spark"
+HERE = Path(__file__).resolve().parent
 _RECIPE = "recipe"
-_JAR = "spark-job-server.jar"
+_JAR = "job-server.jar"
 _BOOT_MODULE = "github.com/apache/beam/sdks/v2/python/container"
 _PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven", "go": "golang"}
 
@@ -25,26 +25,44 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """Which parts an engine needs.
+
+    Attributes:
+        name: of the engine, and of its folder.
+        home: the folder with the engine's jars, inside what PyPI's package installs.
+        runner: Beam's artifact of Maven Central.
+        main_class: of Beam's job server.
+    """
+
+    name: str
+    home: str
+    runner: str
+    main_class: str
+
+
+@dataclass(frozen=True)
 class Parts:
     """What an engine is made of.
 
     Attributes:
-        spark_home: with Spark's jars.
-        job_server: a jar with Beam's job server and its Spark runner.
+        home: with the engine's jars.
+        job_server: a jar with Beam's job server and its runner.
         no_code: a jar with nothing in it.
         boot: Beam's program that starts Python workers.
     """
 
-    spark_home: Path
+    home: Path
     job_server: Path
     no_code: Path
     boot: Path
 
 
-def make_parts(say: Say, folder: Path = BUILD) -> Parts:
+def make_parts(recipe: Recipe, say: Say, folder: Path = BUILD) -> Parts:
     """Makes what is not there, or was made by another recipe.
 
     Args:
+        recipe: of the engine.
         say: prints a line.
         folder: where to.
 
@@ -52,16 +70,18 @@ def make_parts(say: Say, folder: Path = BUILD) -> Parts:
         InputError: if a program is missing.
         GaterankError: if one fails.
     """
-    jar, boot = SPARK / "pom.xml", f"{_BOOT_MODULE}@v{version('apache-beam')}"
-    jars = SPARK / "requirements.txt"
-    spark = make_once(folder / "spark", jars.read_text(), say, lambda f: _install_spark(jars, f))
-    server = make_once(folder / "job_server", jar.read_text(), say, lambda f: _shade(jar, f))
-    program = make_once(folder / "boot", boot, say, lambda f: _install_boot(boot, f))
+    jars, pom = HERE / recipe.name / "requirements.txt", HERE / "pom.xml"
+    module = f"{_BOOT_MODULE}@v{version('apache-beam')}"
+    own = folder / recipe.name
+    engine = make_once(own / "engine", jars.read_text(), say, lambda f: _install_jars(jars, f))
+    words = pom.read_text() + recipe.runner + recipe.main_class
+    server = make_once(own / "job_server", words, say, lambda f: _shade(pom, recipe, f))
+    boot = make_once(folder / "boot", module, say, lambda f: _install_boot(module, f))
     return Parts(
-        spark_home=spark / "pyspark",
+        home=engine / recipe.home,
         job_server=server / _JAR,
         no_code=server / f"original-{_JAR}",
-        boot=program / "container",
+        boot=boot / "container",
     )
 
 
@@ -85,7 +105,7 @@ def make_once(place: Path, recipe: str, say: Say, make: Callable[[Path], None]) 
 
 
 def find_java() -> str:
-    """The Java that Spark runs on.
+    """The Java that engines run on.
 
     Raises:
         InputError: if there is none, or it is not Java 17.
@@ -97,15 +117,21 @@ def find_java() -> str:
     return java
 
 
-def _install_spark(requirements: Path, folder: Path) -> None:
-    # Into a folder of its own: its Python half is of no use here.
+def _install_jars(requirements: Path, folder: Path) -> None:
+    # Into a folder of its own: the Python half of the package is of no use here.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
     _run([*pip, "--require-hashes", "--requirement", str(requirements), "--target", str(folder)])
 
 
-def _shade(pom: Path, folder: Path) -> None:
+def _shade(pom: Path, recipe: Recipe, folder: Path) -> None:
     find_java()
-    _run([_find("mvn"), "-B", "-q", "-f", str(pom), "package", f"-DbuildDirectory={folder}"])
+    words = {
+        "runner": recipe.runner,
+        "mainClass": recipe.main_class,
+        "buildDirectory": str(folder),
+    }
+    maven = [_find("mvn"), "-B", "-q", "-f", str(pom), "package"]
+    _run([*maven, *(f"-D{name}={value}" for name, value in words.items())])
 
 
 def _install_boot(module: str, folder: Path) -> None:

@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from deployment.engines.cluster import Cluster
 from deployment.engines.compare import compare, list_all
 from deployment.engines.job import PARTITIONS, Job, run_ingestion
-from deployment.engines.kills import Find, find_python_workers, find_spark_worker
+from deployment.engines.kills import Find, find_python_workers, find_worker
 from deployment.engines.parts import Parts, Say
-from deployment.engines.spark.cluster import SparkCluster
 from transforms.simulator.simulate import simulate
 from transforms.simulator.truth import TRUTH_FILE
 
@@ -20,9 +20,9 @@ _SEED = 5
 _SHOWN = 10
 _COLUMNS = ("run", "seconds", "CPU s", "killed (-9) after", "files", "different", "")
 _KILLS: dict[str, Find | None] = {
-    "spark": None,
-    "spark, a Spark worker killed": find_spark_worker,
-    "spark, a Python worker killed": find_python_workers,
+    "": None,
+    ", a worker killed": find_worker,
+    ", a Python worker killed": find_python_workers,
 }
 
 
@@ -50,10 +50,13 @@ class Outcome:
         return self.is_complete and not self.differences
 
 
-def run_trial(parts: Parts, folder: Path, impressions: int, say: Say) -> list[Outcome]:
-    """Ingests simulated logs in a process, then on Spark, with and without a worker killed.
+def run_trial(
+    engine: type[Cluster], parts: Parts, folder: Path, impressions: int, say: Say
+) -> list[Outcome]:
+    """Ingests simulated logs in a process, then on an engine, also with a worker killed.
 
     Args:
+        engine: which.
         parts: of the engine.
         folder: for logs, outputs and the cluster.
         impressions: how many.
@@ -70,10 +73,11 @@ def run_trial(parts: Parts, folder: Path, impressions: int, say: Say) -> list[Ou
     say("direct ...")
     direct = run_ingestion(logs, expected, {})
     outcomes = [Outcome("direct", direct, len(list_all(expected)))]
-    for name, find in _KILLS.items():
+    for how, find in _KILLS.items():
+        name = f"{engine.recipe.name}{how}"
         say(f"{name} ...")
-        out = folder / name.replace(", ", "-").replace(" ", "-").lower()
-        with SparkCluster(parts, folder / "cluster") as cluster:
+        out = folder / name.replace(",", "").replace(" ", "-").lower()
+        with engine(parts, folder / "cluster") as cluster:
             job = run_ingestion(logs, out, cluster.section(), cluster.daemons, find)
         differences = tuple(compare(expected, out))
         is_complete = find is None or job.killed is not None

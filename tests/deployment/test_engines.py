@@ -1,6 +1,7 @@
 """The proof of engines: what it compares, what it starts and stops; the proof itself is slow."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ import yaml
 from deployment.engines.alone import bring_loopback_up
 from deployment.engines.compare import compare
 from deployment.engines.daemons import Daemons, wait_until
+from deployment.engines.flink.cluster import FlinkCluster
 from deployment.engines.job import Job, make_document
 from deployment.engines.kills import Killed, count_shards, kill_in_the_middle
-from deployment.engines.parts import SPARK, Parts, make_once, make_parts
+from deployment.engines.parts import Parts, make_once, make_parts
 from deployment.engines.spark.cluster import SparkCluster
-from deployment.engines.spark.settings import driver_settings, java_options
+from deployment.engines.spark.settings import driver_settings
 from deployment.engines.trial import Outcome, print_outcomes, run_trial
 from pipeline.config import load_config
 from transforms.engine import make_args
@@ -123,32 +125,76 @@ def test_a_part_that_could_not_be_made_is_not_there(tmp_path):
 
 
 def test_a_missing_program_is_named_with_its_package(tmp_path, monkeypatch):
-    monkeypatch.setattr("deployment.engines.parts._install_spark", lambda *_: None)
+    monkeypatch.setattr("deployment.engines.parts._install_jars", lambda *_: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match=r"`java` must be installed, on Debian by openjdk-17"):
-        make_parts(lambda _: None, tmp_path)
+        make_parts(SparkCluster.recipe, lambda _: None, tmp_path)
 
 
-def test_every_java_logs_and_opens_what_spark_reaches_into():
-    options = java_options(SPARK / "log4j2.properties")
-    assert "--add-opens=java.base/java.util.concurrent.atomic=ALL-UNNAMED" in options
-    assert "--add-opens=java.base/sun.util.calendar=ALL-UNNAMED" in options
-    assert Path(options[-1].removeprefix("-Dlog4j2.configurationFile=file:")).is_file()
+@pytest.fixture(params=[SparkCluster, FlinkCluster], ids=["spark", "flink"])
+def cluster(request, tmp_path, monkeypatch):
+    """A cluster that was never built, whose daemons are only written down."""
+    monkeypatch.setattr("deployment.engines.cluster.find_java", lambda: "java")
+    parts = Parts(*(tmp_path / name for name in ("home", "server.jar", "no.jar", "boot")))
+    cluster = request.param(parts, tmp_path / "cluster")
+    said = (
+        "Starting Spark master at spark://127.0.0.1:7077\nregistered with master\n"
+        "Actor system started at akka.tcp://flink@127.0.0.1:6123\n"
+        "Actor system started at akka.tcp://flink-metrics@127.0.0.1:6124\n"
+        "Rest endpoint listening at 127.0.0.1:8081\nJobService started on localhost:4711\n"
+        "Successful registration at resource manager\n"
+    )
+    cluster.started = {}
+
+    def start(name, command, variables, ready):
+        cluster.started[name] = command
+        return re.search(ready, said)
+
+    monkeypatch.setattr(cluster.daemons, "start", start)
+    return cluster
+
+
+def test_a_cluster_is_a_master_workers_that_know_it_and_a_job_server(cluster):
+    cluster.start()
+    assert list(cluster.started) == ["master", "worker-1", "worker-2", "job-server"]
+    flink = cluster.recipe.name == "flink"
+    master = "jobmanager.rpc.port=6123" if flink else "spark://127.0.0.1:7077"
+    assert master in cluster.started["worker-1"]
+    jobs = "--flink-master=127.0.0.1:8081" if flink else f"--spark-master-url={master}"
+    assert jobs in cluster.started["job-server"]
+    assert cluster.job_endpoint == "127.0.0.1:4711"
+
+
+def test_every_java_has_the_runner_first_logs_and_opens_what_is_reached_into(cluster):
+    cluster.start()
+    for command in cluster.started.values():
+        class_path = command[command.index("-cp") + 1]
+        assert class_path.startswith(f"{cluster.parts.job_server}:{cluster.parts.home}/")
+        assert "--add-opens=java.base/java.util.concurrent.atomic=ALL-UNNAMED" in command
+        assert "--add-opens=java.base/sun.util.calendar=ALL-UNNAMED" in command
+        (settings,) = (word for word in command if word.startswith("-Dlog4j2.conf"))
+        assert Path(settings.removeprefix("-Dlog4j2.configurationFile=file:")).is_file()
+
+
+def test_no_daemon_listens_beyond_loopback_if_it_can_be_told_so(cluster):
+    cluster.start()
+    words = {name: " ".join(command) for name, command in cluster.started.items()}
+    for name in ("master", "worker-1"):
+        assert re.search(r"(--host |bind-host=)127\.0\.0\.1", words[name])
+    assert "--job-host=127.0.0.1" in words["job-server"]
 
 
 def test_the_driver_stays_on_loopback_and_survives_a_dead_python_worker():
-    settings = driver_settings(Path("/a.jar"), ["-Dx=1", "-Dy=2"], "1g")
+    settings = driver_settings(Path("/a.jar"), ["-Xmx9g", "-Dx=1", "-Dy=2"], "1g")
     assert "-Dspark.driver.bindAddress=127.0.0.1" in settings
     assert "-Dspark.excludeOnFailure.application.maxFailedTasksPerExecutor=1" in settings
     assert "-Dspark.executor.extraClassPath=/a.jar" in settings
+    # Spark sets the heap of its executors itself, and refuses one that is set here.
     assert "-Dspark.executor.extraJavaOptions=-Dx=1 -Dy=2" in settings
 
 
-def test_the_section_of_a_cluster_is_one_that_the_yaml_takes(tmp_path, monkeypatch):
-    monkeypatch.setattr("deployment.engines.spark.cluster.find_java", lambda: "java")
-    parts = Parts(*(tmp_path / name for name in ("spark", "server.jar", "no.jar", "boot")))
-    cluster = SparkCluster(parts, tmp_path / "cluster")
-    cluster.job_endpoint = "127.0.0.1:4711"
+def test_the_section_of_a_cluster_is_one_that_the_yaml_takes(cluster, tmp_path):
+    cluster.start()
     path = tmp_path / "ranker.yaml"
     path.write_text(yaml.safe_dump(make_document(cluster.section())))
     config = load_config(path)
@@ -203,7 +249,8 @@ def test_loopback_that_is_up_is_left_up():
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_spark_writes_the_bytes_of_the_direct_runner_whatever_is_killed(tmp_path):
-    outcomes = run_trial(make_parts(print), tmp_path, 200_000, print)
+@pytest.mark.parametrize("engine", [SparkCluster, FlinkCluster])
+def test_an_engine_writes_the_bytes_of_the_direct_runner_whatever_is_killed(engine, tmp_path):
+    outcomes = run_trial(engine, make_parts(engine.recipe, print), tmp_path, 200_000, print)
     assert all(outcome.passed for outcome in outcomes)
     assert not Daemons(tmp_path / "cluster").processes()

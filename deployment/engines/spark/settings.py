@@ -8,6 +8,10 @@ _SUN = "nio.ch nio.cs security.action util.calendar"
 OPENED = tuple(f"java.{name}" for name in _JAVA.split()) + tuple(
     f"sun.{name}" for name in _SUN.split()
 )
+JAVA_OPTIONS = (
+    "-Xmx512m",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
+)
 
 # A dead Python worker makes its cached environment, and with it its executor, useless: the
 # first failed task has to end the executor, and other executors of the node must be trusted.
@@ -22,18 +26,12 @@ EXCLUSION = {
 }
 
 
-def java_options(log_settings: Path) -> list[str]:
-    """The options of every Java: opened packages, and where it logs to."""
-    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED]
-    return [*opened, f"-Dlog4j2.configurationFile={log_settings.as_uri()}"]
-
-
 def driver_settings(job_server: Path, java: list[str], memory: str) -> list[str]:
     """Spark's settings of the job server, which is the driver of all jobs, as Java options.
 
     Args:
         job_server: the jar that executors need, before Spark's own jars.
-        java: the options of an executor's Java.
+        java: the options of an executor's Java, whose heap Spark sets itself.
         memory: of an executor, such as `1g`.
     """
     settings = {
@@ -44,6 +42,6 @@ def driver_settings(job_server: Path, java: list[str], memory: str) -> list[str]
         "spark.executor.cores": "1",
         "spark.executor.memory": memory,
         "spark.executor.extraClassPath": str(job_server),
-        "spark.executor.extraJavaOptions": " ".join(java),
+        "spark.executor.extraJavaOptions": " ".join(o for o in java if not o.startswith("-Xm")),
     }
     return [f"-D{name}={value}" for name, value in settings.items()]
