@@ -36,6 +36,7 @@ def create_pipeline(
     data = config.data_config()
     data_code, trainer_code = code_version("transforms"), code_version("transforms", "trainer")
     whole_code = code_version("transforms", "trainer", "serving", "pipeline")
+    ranker = config.without_engine().model_dump_json()
 
     # Logs -> tf.Examples of two splits, dead letters, counts.
     examples = LogExampleGen(data=data, logs=places.logs, code_version=data_code)
@@ -90,7 +91,7 @@ def create_pipeline(
         examples=examples.outputs["examples"],
         model=candidate.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        ranker=config.model_dump_json(),
+        ranker=ranker,
         code_version=whole_code,
     )
 
@@ -123,7 +124,7 @@ def create_pipeline(
         baseline_model=baseline.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         pushed_model=pusher.outputs["pushed_model"],
-        ranker=config.model_dump_json(),
+        ranker=ranker,
         logs=places.logs,
         code_version=whole_code,
     )

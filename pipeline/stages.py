@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,17 +20,18 @@ from transforms.ingest.writing.tfrecord import find_shards
 
 def ingest_logs(
     config: RankerConfig,
-    logs: Path | None,
-    out: Path,
-    history: Path | None = None,
+    logs: Path | str | None,
+    out: Path | str,
+    history: Path | str | None = None,
     every_split: bool = True,
 ) -> IngestCounts:
     """Turns logs into examples.
 
     Args:
         config: the whole YAML.
-        logs: folder of the log files; None for the YAML's.
-        out: gets Split-train, Split-eval and dead_letters.
+        logs: folder of the log files, or its URI; None for the YAML's.
+        out: gets Split-train, Split-eval and dead_letters; a path or a URI, under which all
+            machines of the YAML's engine must see it.
         history: of an earlier ingestion, which history features start from.
         every_split: whether each split must have examples, as for training.
 
@@ -41,9 +43,8 @@ def ingest_logs(
     """
     folder = find_logs(config, logs)
     start = str(history) if history else None
-    return run_ingest(
-        config.data_config(), str(folder), str(out), make_pipeline, start, every_split
-    )
+    engine = partial(make_pipeline, config.beam)
+    return run_ingest(config.data_config(), folder, str(out), engine, start, every_split)
 
 
 def train_stage(
@@ -98,7 +99,7 @@ def _find_examples(config: RankerConfig, examples: Path) -> dict[str, list[Path]
     return files
 
 
-def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Path) -> int:
+def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, out: Path) -> int:
     """Scores logs in bulk.
 
     History features start from what the model knows of its training's end, and roll on
@@ -121,9 +122,11 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
 
     scorer = ExampleScorer(model_dir)
     scorer.check_fits(config.data_config())
-    make_folder(out.absolute().parent)
+    place = out.absolute().parent
+    make_folder(place)
     known = history_path(scorer.model_dir)
-    with tempfile.TemporaryDirectory(prefix="gaterank-score-") as folder:
+    # Beside `out`, which an engine's machines see; their /tmp is their own.
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=place) as folder:
         examples = Path(folder) / "examples"
         history = known if known.is_file() else None
         ingest_logs(config, logs, examples, history, every_split=False)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,18 +13,30 @@ from pyarrow import fs
 from transforms.errors import InputError, write_error
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_ATTEMPT = re.compile(r"\..+\.[0-9a-f]{32}")
+
+
+def is_uri(path: str) -> bool:
+    """Whether a place is named by a URI (`gs://`, `s3://`, `hdfs://`), not by a local path."""
+    return "://" in path
 
 
 def locate(path: str) -> tuple[fs.FileSystem, str]:
-    """Finds the file system of a path or a URI (`gs://`, `s3://`, `hdfs://`).
+    """Finds the file system of a path or a URI.
+
+    Raises:
+        InputError: if there is no such kind of URI.
 
     Example:
         >>> locate("/tmp/logs")[1]
         '/tmp/logs'
     """
-    if "://" in path:
-        file_system, inner = fs.FileSystem.from_uri(path)
-        return file_system, str(inner)
+    if is_uri(path):
+        try:
+            file_system, inner = fs.FileSystem.from_uri(path)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{path}: must be a path or a URI: {error}") from None
+        return file_system, str(inner).rstrip("/")
     return fs.LocalFileSystem(), str(Path(path).absolute())
 
 
@@ -116,3 +129,21 @@ def write_whole(path: str) -> Iterator[pa.NativeFile]:
         if isinstance(error, OSError):
             raise write_error(path, error) from None
         raise
+
+
+def remove_attempts(folder: str) -> None:
+    """Removes the files of a folder that `write_whole` was killed in the middle of.
+
+    Args:
+        folder: in which nothing is being written any more.
+    """
+    file_system, inner = locate(folder)
+    for info in file_system.get_file_info(fs.FileSelector(inner, allow_not_found=True)):
+        if info.type == fs.FileType.File and _ATTEMPT.fullmatch(info.base_name):
+            file_system.delete_file(info.path)
+
+
+def remove_folder(folder: str) -> None:
+    """Removes a folder and all that is in it."""
+    file_system, inner = locate(folder)
+    file_system.delete_dir(inner)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import yaml
 
-from pipeline.cli.options import config_argument, logs_option
+from pipeline.cli.options import Place, config_argument, logs_option
 from pipeline.cli.quiet import hush_beam
 from pipeline.config import load_config
 
@@ -69,15 +69,17 @@ def validate(config: Path) -> None:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for Split-train, Split-eval and the ingest report.",
+    type=Place(path_type=Path, file_okay=False),
+    help="Folder for Split-train, Split-eval and the ingest report, or its URI.",
 )
 @click.option(
     "--history",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=Place(path_type=Path, dir_okay=False, exists=True),
     help="history.parquet of the logs before these, for history features to start from.",
 )
-def ingest(config: Path, logs: Path | None, out: Path, history: Path | None) -> None:
+def ingest(
+    config: Path, logs: Path | str | None, out: Path | str, history: Path | str | None
+) -> None:
     """Turn logs into tf.Examples, dead letters and counts; nothing else.
 
     With history features, dead_letters/history.parquet says what is known at the end.

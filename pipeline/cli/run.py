@@ -18,7 +18,7 @@ from transforms.errors import NotBlessedError
     help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
 )
 @logs_option
-def run(config: Path, workspace: Path, logs: Path | None) -> None:
+def run(config: Path, workspace: Path, logs: Path | str | None) -> None:
     """Run the whole pipeline on this machine: logs in, pushed ranker and report out.
 
     A second run does again only what its changed inputs ask for; a run that was cut short

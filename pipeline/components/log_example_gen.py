@@ -24,7 +24,7 @@ from tfx.types import artifact_utils, channel_utils, component_spec, standard_ar
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
-from transforms.ingest.pipeline import build_ingest, shuffling_beside
+from transforms.ingest.pipeline import build_ingest, running
 from transforms.ingest.plan import IngestOutputs
 from transforms.storage import list_files, locate
 
@@ -91,7 +91,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             dead_letters=artifact_utils.get_single_uri(output_dict["ingestion"]),
         )
         pipeline = self._make_beam_pipeline()
-        with shuffling_beside(outputs, pipeline) as shuffle, pipeline:
+        with running(pipeline, outputs) as shuffle:
             build_ingest(pipeline, config, exec_properties["logs"], outputs, shuffle=shuffle)
 
 
