@@ -172,12 +172,11 @@ def test_what_is_written_is_read_as_the_same_section():
     assert Beam.model_validate_json(section.model_dump_json()) == section
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_of_a_worker_is_raised_as_what_it_is(workers):
+def test_an_error_of_a_worker_is_raised_as_what_it_is():
     with (
         pytest.raises(InputError, match=r"^logs: must be a folder. Received: '/nowhere'"),
         telling_errors(),
-        make_pipeline(Beam(workers=workers)) as pipeline,
+        make_pipeline(Beam()) as pipeline,
     ):
         _ = pipeline | beam.Create(["/nowhere"]) | beam.Map(list_files)
 
