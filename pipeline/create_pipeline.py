@@ -40,6 +40,7 @@ def create_pipeline(
     data = config.data_config()
     data_code, trainer_code = code_version("transforms"), code_version("transforms", "trainer")
     whole_code = code_version("transforms", "trainer", "serving", "pipeline")
+    ranker = config.without_engine().model_dump_json()
 
     # Logs -> tf.Examples of two splits, dead letters, counts; only new spans are read.
     examples = LogExampleGen(
@@ -96,7 +97,7 @@ def create_pipeline(
         examples=examples.outputs["examples"],
         model=candidate.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        ranker=config.model_dump_json(),
+        ranker=ranker,
         code_version=whole_code,
     )
 
@@ -129,7 +130,7 @@ def create_pipeline(
         baseline_model=baseline.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         pushed_model=pusher.outputs["pushed_model"],
-        ranker=config.model_dump_json(),
+        ranker=ranker,
         logs=places.logs,
         code_version=whole_code,
     )

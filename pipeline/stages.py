@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,17 +25,18 @@ from transforms.rolling.window import stored_window, window_counts, window_files
 
 def ingest_logs(
     config: RankerConfig,
-    logs: Path | None,
-    out: Path,
-    history: Path | None = None,
+    logs: Path | str | None,
+    out: Path | str,
+    history: Path | str | None = None,
     every_split: bool = True,
 ) -> IngestCounts:
     """Turns logs into examples.
 
     Args:
         config: the whole YAML.
-        logs: folder of the log files; None for the YAML's.
-        out: gets Split-train, Split-eval and dead_letters.
+        logs: folder of the log files, or its URI; None for the YAML's.
+        out: gets Split-train, Split-eval and dead_letters; a path or a URI, under which all
+            machines of the YAML's engine must see it.
         history: of an earlier ingestion, which history features start from.
         every_split: whether each split must have examples, as for training.
 
@@ -46,20 +48,19 @@ def ingest_logs(
     """
     folder = find_logs(config, logs)
     start = str(history) if history else None
-    return run_ingest(
-        config.data_config(), str(folder), str(out), make_pipeline, start, every_split
-    )
+    engine = partial(make_pipeline, config.beam)
+    return run_ingest(config.data_config(), folder, str(out), engine, start, every_split)
 
 
 def ingest_spans(
-    config: RankerConfig, logs: Path | None, store: Path, span: int | None = None
+    config: RankerConfig, logs: Path | str | None, store: Path | str, span: int | None = None
 ) -> tuple[list[StoredSpan], IngestCounts]:
     """Brings a store of spans up to date.
 
     Args:
         config: the whole YAML, with `logs.spans`.
-        logs: folder of the log files; None for the YAML's.
-        store: gets a folder a span and version.
+        logs: folder of the log files, or its URI; None for the YAML's.
+        store: gets a folder a span and version; a path or a URI, as in `ingest_logs`.
         span: the last one of the window; None for the newest that is complete.
 
     Returns:
@@ -70,7 +71,8 @@ def ingest_spans(
     """
     data, folder = config.data_config(), find_logs(config, logs)
     recipe = make_recipe(data, code_version("transforms"))
-    window = roll(Rolling(data, str(folder), SpanStore(store), recipe, make_pipeline), span)
+    engine = partial(make_pipeline, config.beam)
+    window = roll(Rolling(data, folder, SpanStore(str(store)), recipe, engine), span)
     return window, window_counts(data, window)
 
 
@@ -119,27 +121,27 @@ def _find_examples(config: RankerConfig, examples: Path, span: int | None) -> di
     """Split -> its files; refuses examples that were made by another YAML."""
     if config.logs.spans is not None:
         data = config.data_config()
-        window = stored_window(data, SpanStore(examples), span)
+        window = stored_window(data, SpanStore(str(examples)), span)
         files = window_files(data, window)
         folders = [one.dead_letters for one in window]
     else:
         files = {split: find_shards(examples / f"Split-{split}") for split in SPLITS}
-        folders = [examples / DEAD_LETTERS]
+        folders = [str(examples / DEAD_LETTERS)]
     for split, paths in files.items():
         if not paths:
             raise InputError(f"{examples}: must hold the examples of `gaterank ingest` ({split})")
     for folder in folders:
-        counts = read_counts(str(folder))
+        counts = read_counts(folder)
         missing = {*config.features, *config.tasks} - {*counts.missing, *counts.tasks}
         if missing:
             raise InputError(
-                f"{folder.parent}: must hold examples made by this YAML; run `gaterank ingest` "
-                f"again. Missing: {sorted(missing)}"
+                f"{Path(folder).parent}: must hold examples made by this YAML; run "
+                f"`gaterank ingest` again. Missing: {sorted(missing)}"
             )
     return files
 
 
-def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Path) -> int:
+def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, out: Path) -> int:
     """Scores logs in bulk.
 
     History features start from what the model knows of its training's end, and roll on
@@ -148,7 +150,7 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
     Args:
         model_dir: a SavedModel or its versions.
         config: the whole YAML.
-        logs: folder of the log files; None for the YAML's.
+        logs: folder of the log files, or its URI; None for the YAML's.
         out: the Parquet file.
 
     Returns:
@@ -162,9 +164,11 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
 
     scorer = ExampleScorer(model_dir)
     scorer.check_fits(config.data_config())
-    make_folder(out.absolute().parent)
+    place = out.absolute().parent
+    make_folder(place)
     known = history_path(scorer.model_dir)
-    with tempfile.TemporaryDirectory(prefix="gaterank-score-") as folder:
+    # Beside `out`, which an engine's machines see; their /tmp is their own.
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=place) as folder:
         examples = Path(folder) / "examples"
         history = known if known.is_file() else None
         ingest_logs(config, logs, examples, history, every_split=False)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import yaml
 
-from pipeline.cli.options import config_argument, logs_option, span_option
+from pipeline.cli.options import Place, config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam
 from pipeline.config import load_config
 from transforms.errors import InputError
@@ -71,17 +71,21 @@ def validate(config: Path) -> None:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for Split-train, Split-eval and the ingest report.",
+    type=Place(path_type=Path, file_okay=False),
+    help="Folder for Split-train, Split-eval and the ingest report, or its URI.",
 )
 @click.option(
     "--history",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=Place(path_type=Path, dir_okay=False, exists=True),
     help="history.parquet of the logs before these, for history features to start from.",
 )
 @span_option
 def ingest(
-    config: Path, logs: Path | None, out: Path, history: Path | None, span: str | None
+    config: Path,
+    logs: Path | str | None,
+    out: Path | str,
+    history: Path | str | None,
+    span: str | None,
 ) -> None:
     """Turn logs into tf.Examples, dead letters and counts; nothing else.
 
@@ -105,7 +109,7 @@ def ingest(
     else:
         window, counts = ingest_spans(ranker, logs, out, last)
         for one in window:
-            click.echo(f"{one.folder.parent.name:>12}: version {one.record.version}")
+            click.echo(f"{one.date:>12}: version {one.record.version}")
     for split, rows in counts.splits.items():
         click.echo(f"{split:>12}: {rows} examples")
     click.echo(f"{'dead letters':>12}: {sum(counts.dead_letters.values())}")

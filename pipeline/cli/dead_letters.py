@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import json_option
+from pipeline.cli.options import Place, json_option
 from transforms.errors import InputError
 from transforms.ingest.dead_letters.reasons import Reason
 
 
 @click.command()
-@click.argument("place", type=click.Path(path_type=Path, file_okay=False), metavar="PLACE")
+@click.argument("place", type=Place(path_type=Path, file_okay=False), metavar="PLACE")
 @click.option(
     "--reason",
     "codes",
@@ -36,8 +36,8 @@ from transforms.ingest.dead_letters.reasons import Reason
 )
 @click.option(
     "--logs",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the log files, for --export; a workspace knows it.",
+    type=Place(path_type=Path, file_okay=False),
+    help="Folder of the log files, or its URI, for --export; a workspace knows it.",
 )
 @click.option(
     "--separator",
@@ -46,12 +46,12 @@ from transforms.ingest.dead_letters.reasons import Reason
     help="Between the words of a list, where --export turns Parquet into CSV.",
 )
 def deadletters(
-    place: Path,
+    place: Path | str,
     codes: tuple[str, ...],
     limit: int,
     as_json: bool,
     out: Path | None,
-    logs: Path | None,
+    logs: Path | str | None,
     separator: str,
 ) -> None:
     """Show the rows that were refused, by reason, with samples.
@@ -65,9 +65,10 @@ def deadletters(
     from pipeline.report.dead_letters import letters_document, print_letters
     from transforms.ingest.dead_letters.letters import of_reasons, read_dead_letters
     from transforms.ingest.repairing.export import export_rows
+    from transforms.storage import in_full
 
-    folders, known_logs = _find(place)
-    found = pa.concat_tables([read_dead_letters(str(folder)) for folder in folders])
+    folders, known_logs = _find(in_full(str(place)))
+    found = pa.concat_tables([read_dead_letters(folder) for folder in folders])
     letters = of_reasons(found, map(Reason, codes))
     if as_json:
         click.echo(json.dumps(letters_document(letters, limit), indent=1, ensure_ascii=False))
@@ -83,22 +84,25 @@ def deadletters(
             click.echo(f"{exported.left_out:>8} letters stand for no whole row", err=as_json)
 
 
-def _find(place: Path) -> tuple[list[Path], str | None]:
+def _find(place: str) -> tuple[list[str], str | None]:
     """The folders of dead letters, and the logs from which they came, if that is known."""
     from transforms.ingest.counting.counts import COUNTS_FILE
     from transforms.ingest.dead_letters.files import DEAD_LETTERS
     from transforms.rolling.store import SpanStore
+    from transforms.storage import is_file, is_uri
 
-    for folder in (place, place / DEAD_LETTERS):
-        if (folder / COUNTS_FILE).is_file():
+    for folder in (place, f"{place}/{DEAD_LETTERS}"):
+        if is_file(f"{folder}/{COUNTS_FILE}"):
             return [folder], None
     store = SpanStore(place)
     spans = [one for one in map(store.newest, store.spans()) if one is not None]
     if spans:
         return [one.dead_letters for one in spans], None
+    if is_uri(place):
+        raise InputError(f"{place}: must be a folder of `gaterank ingest`")
     from pipeline.workspace import Workspace
 
-    newest = Workspace(place).newest("GaterankIngestReport")
+    newest = Workspace(Path(place)).newest("GaterankIngestReport")
     uri = newest.uri("GaterankIngestReport")
     assert uri is not None
-    return [uri], newest.logs
+    return [str(uri)], newest.logs

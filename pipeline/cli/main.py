@@ -43,10 +43,10 @@ for verb in _VERBS:
     cli.add_command(verb)
 
 
-def main() -> None:
+def main(command: click.Command = cli) -> None:
     """The console script: an error that the user can mend is one message, not a traceback."""
     try:
-        cli()
+        command()
     except GaterankError as error:
         _end(_BEAM_STEP.sub("", str(error)), error.exit_code)
     except BrokenPipeError:

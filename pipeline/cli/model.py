@@ -70,7 +70,7 @@ def train(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Parquet file to write.",
 )
-def score(model_dir: Path, config: Path, logs: Path | None, out: Path) -> None:
+def score(model_dir: Path, config: Path, logs: Path | str | None, out: Path) -> None:
     """Score logs in bulk with the model in MODEL_DIR (its latest version).
 
     One row an impression: its keys, prediction_<task> and label_<task> for each task (a

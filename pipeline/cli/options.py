@@ -1,16 +1,26 @@
 """Options and arguments that several verbs share."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+
+class Place(click.Path):
+    """A folder, or the URI of one on an object store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A Path, or the URI as it is."""
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
 
 config_argument = click.argument(
     "config", type=click.Path(path_type=Path, dir_okay=False), metavar="CONFIG"
 )
 logs_option = click.option(
     "--logs",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the log files; goes before `logs.path` of CONFIG.",
+    type=Place(path_type=Path, file_okay=False),
+    help="Folder of the log files, or its URI; goes before `logs.path` of CONFIG.",
 )
 span_option = click.option(
     "--span",

@@ -20,7 +20,7 @@ from transforms.spans.days import parse_span
 )
 @logs_option
 @span_option
-def run(config: Path, workspace: Path, logs: Path | None, span: str | None) -> None:
+def run(config: Path, workspace: Path, logs: Path | str | None, span: str | None) -> None:
     """Run the whole pipeline on this machine: logs in, pushed ranker and report out.
 
     A second run does again only what its changed inputs ask for; a run that was cut short

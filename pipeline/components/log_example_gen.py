@@ -27,7 +27,7 @@ from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
 from transforms.ingest.make_plan import make_plan
-from transforms.ingest.pipeline import build_ingest, shuffling_beside
+from transforms.ingest.pipeline import build_ingest, running
 from transforms.ingest.plan import IngestOutputs
 from transforms.rolling.inputs import find_spans, newest_complete, spans_ahead
 from transforms.rolling.roll import Rolling, make_recipe, roll
@@ -114,7 +114,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             self._assemble(config, exec_properties, outputs)
             return
         plan, pipeline = make_plan(config, exec_properties["logs"]), self._make_beam_pipeline()
-        with shuffling_beside(outputs, pipeline) as shuffle, pipeline:
+        with running(pipeline, outputs) as shuffle:
             build_ingest(pipeline, plan, outputs, shuffle)
 
     def _assemble(
@@ -124,7 +124,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rolling = Rolling(
             config,
             exec_properties["logs"],
-            SpanStore(Path(exec_properties["store"])),
+            SpanStore(exec_properties["store"]),
             make_recipe(config, exec_properties["code_version"]),
             self._make_beam_pipeline,
         )

@@ -75,6 +75,7 @@ INGEST = "ingest tiny.yaml --logs"
         (f"{INGEST} file --out out", 2, "Directory 'file' is a file"),
         ("ingest tiny.yaml --out out", 2, "logs: name their folder by --logs or by `logs.path`"),
         (f"{INGEST} empty --out out", 2, "begins with `impressions`"),
+        (f"{INGEST} nosuch://logs --out out", 2, "nosuch://logs: must be a path or a URI"),
         (f"{INGEST} logs --out file/out", 2, "cannot be written: Not a directory"),
         (f"{INGEST} logs --out mine", 2, "mine: must be new, empty, or of an earlier run"),
         (f"{INGEST} broken --out refused", 3, "logs.dead_letters.max_ratio: at most 0.01"),
@@ -118,6 +119,16 @@ def test_refused_rows_can_be_looked_at(gaterank, folder):
     assert counts["impressions"]["dead"] > 0 < counts["feedback"]["dead"]
 
 
+def test_ingest_runs_on_the_engine_of_the_yaml(gaterank, folder):
+    beam = {"runner": "spark", "job_endpoint": "127.0.0.1:1", "options": {"job_server_timeout": 1}}
+    document = yaml.safe_dump(tiny_document(beam=beam))
+    (folder / "spark.yaml").write_text(document)
+    message = "error: beam.job_endpoint: no job server answers there\n"
+    code, _, errors = gaterank("ingest spark.yaml --logs logs --out spark")
+    assert (code, errors) == (2, message)
+    assert not (folder / "spark").exists()
+
+
 def test_ingest_says_what_became_of_the_rows_and_nothing_else(gaterank):
     code, output, errors = gaterank(f"{INGEST} logs --out good")
     assert code == 0
@@ -158,7 +169,10 @@ def test_output_that_cannot_be_written_is_not_lost_in_silence(folder):
 
 
 def test_a_full_disk_during_ingestion_is_one_message(folder):
-    """The size of a file is limited, which also those may do who may not mount disks."""
+    """The size of a file is limited, which also those may do who may not mount disks.
+
+    Rows that wait for their partition and the partitions may both be the first to be full.
+    """
     out = folder / "full" / "out"
     command = ["ingest", "tiny.yaml", "--logs", "logs", "--out", str(out)]
     ended = subprocess.run(
@@ -170,7 +184,7 @@ def test_a_full_disk_during_ingestion_is_one_message(folder):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {out.parent}/.out.partial/Split-")
+    assert ended.stderr.startswith(f"error: {out.parent}/.out.partial/")
     assert ended.stderr.endswith("cannot be written: File too large\n")
     assert ended.stderr.count("\n") == 1
     assert not list(out.parent.iterdir())

@@ -64,7 +64,7 @@ class Count:
 
 def rolling(folder: Path, config: DataConfig, count: Count | None = None) -> Rolling:
     """What is rolled from `folder/logs` into `folder/store`."""
-    store = SpanStore(folder / "store")
+    store = SpanStore(str(folder / "store"))
     return Rolling(config, str(folder / "logs"), store, make_recipe(config, "1"), count or Count())
 
 

@@ -167,7 +167,7 @@ def test_rows_that_wait_in_files_and_rows_that_the_engine_carries_give_the_same_
 
 def test_rows_do_not_wait_any_longer_when_the_pipeline_has_failed(tmp_path):
     outputs = IngestOutputs("train", "eval", str(tmp_path))
-    with pytest.raises(KeyError), pipeline.shuffling_beside(outputs, make_pipeline()) as folder:
+    with pytest.raises(KeyError), pipeline.running(make_pipeline(), outputs) as folder:
         Path(folder).mkdir()
         raise KeyError
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Rolling ingestion: day after day gives what all logs at once give, and a day costs a day."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ from transforms.rolling.window import (
     window_files,
 )
 from transforms.spans.days import DAY
+from transforms.storage import is_file
 
 WHOLE = dated_config(spans={"window": DAYS})
 PLAIN = dated_config(with_history=False, spans={"window": DAYS})
@@ -125,7 +127,7 @@ def test_without_histories_only_the_window_is_ingested(tmp_path):
     window = roll(rolling(tmp_path, config, count), LAST)
     assert versions(window) == [(2, 1), (3, 1)]
     assert count.made == 2
-    assert not window[0].history.exists()
+    assert not is_file(window[0].history)
 
 
 def test_feedback_that_comes_the_day_after_reopens_a_day(tmp_path):
@@ -161,7 +163,7 @@ def test_late_data_reopens_a_day_by_its_version_and_what_depends_on_it(tmp_path)
     assert [store.newest(FIRST + day).record.version for day in range(3)] == [2, 2, 2]
     assert [one.record.input_version for one in window] == [2, 1]
     assert "r900" in examples_of(config, window)
-    assert store.folder_of(FIRST + 1, 1).is_dir(), "a version stays as it was"
+    assert Path(store.folder_of(FIRST + 1, 1)).is_dir(), "a version stays as it was"
 
 
 def test_a_newer_version_must_be_whole(tmp_path):
@@ -221,7 +223,7 @@ def test_an_impression_of_another_day_is_a_dead_letter(tmp_path):
     write_csv(tmp_path / "logs" / "feedback" / "2026-01-01" / "a.csv", [feedback(0)])
     config = make_config(spans={"window": 1})
     (one,) = roll(rolling(tmp_path, config), FIRST)
-    letters = read_dead_letters(str(one.dead_letters)).to_pylist()
+    letters = read_dead_letters(one.dead_letters).to_pylist()
     found = [(row["source"], row["row"], row["reason"]) for row in letters]
     source = "impressions/2026-01-01/a.csv"
     assert found == [(source, 22, "outside_span"), (source, 23, "outside_span")]
@@ -239,7 +241,7 @@ def test_feedback_without_impression_is_a_dead_letter_if_no_other_day_explains_i
     write_csv(tmp_path / "logs" / "impressions" / "2026-01-01" / "a.csv", [impression(0)])
     write_csv(tmp_path / "logs" / "feedback" / "2026-01-01" / "a.csv", [*events, feedback(0)])
     (one,) = roll(rolling(tmp_path, config), FIRST)
-    letters = read_dead_letters(str(one.dead_letters))
+    letters = read_dead_letters(one.dead_letters)
     assert letters["row"].to_pylist() == [3, 4]
     assert one.counts().feedback.model_dump() == {
         **{"read": 5, "attributed": 1, "duplicates": 0, "outside_window": 0, "unused": 0},
@@ -299,7 +301,7 @@ def test_a_window_is_assembled_without_copying(tmp_path):
         assert {p.stat().st_ino for p in shards} == {p.stat().st_ino for p in files[split]}
         assert shards[0].name == f"data_tfrecord-2026-01-01-v1-Split-{split}-00000-of-00003.gz"
     report = tmp_path / "report"
-    assert (report / "history.parquet").read_bytes() == window[-1].history.read_bytes()
+    assert (report / "history.parquet").read_bytes() == Path(window[-1].history).read_bytes()
     letters = sum(one.counts().impressions.dead + one.counts().feedback.dead for one in window)
     assert read_dead_letters(str(report)).num_rows == letters
 
@@ -314,7 +316,7 @@ def test_a_day_with_too_many_dead_letters_is_no_version_and_can_be_looked_at(tmp
         roll(rolling(tmp_path, config), LAST)
     store = rolling(tmp_path, config).store
     assert store.spans() == [FIRST]
-    letters = read_dead_letters(str(store.folder_of(FIRST + 1, 1) / "dead_letters"))
+    letters = read_dead_letters(f"{store.folder_of(FIRST + 1, 1)}/dead_letters")
     counted = [reason for reason in rows_by_reason(letters) if reason.counted]
     assert counted == [Reason.WRONG_TYPE]
     bad.unlink()
@@ -327,7 +329,7 @@ def test_repaired_rows_reopen_their_day(tmp_path):
     bad = tmp_path / "logs" / "impressions" / "2026-01-02" / "bad.csv"
     write_csv(bad, [impression(999, user_id=None, timestamp=START + DAY, country="de")])
     window = roll(rolling(tmp_path, PLAIN), LAST)
-    letters = of_reasons(read_dead_letters(str(window[1].dead_letters)), [Reason.MISSING_KEY])
+    letters = of_reasons(read_dead_letters(window[1].dead_letters), [Reason.MISSING_KEY])
     exported = export_rows(letters, str(tmp_path / "logs"), tmp_path / "repaired")
     (name,) = exported.files
     path = tmp_path / "repaired" / name
@@ -346,7 +348,7 @@ def test_an_ingestion_that_dies_leaves_the_days_before_it_and_no_half_day(tmp_pa
         roll(rolling(tmp_path, PLAIN, Count(2)), LAST)
     store = rolling(tmp_path, PLAIN).store
     assert store.spans() == [FIRST, FIRST + 1]
-    assert [path.name for path in store.folder.glob("*/*")] == ["v1", "v1"]
+    assert [path.name for path in Path(store.folder).glob("*/*")] == ["v1", "v1"]
     assert versions(roll(rolling(tmp_path, PLAIN, Count(2)), LAST))[-1] == (3, 1)
 
 

@@ -11,7 +11,6 @@ import apache_beam as beam
 from transforms.config import DataConfig
 from transforms.engine import make_pipeline
 from transforms.errors import InputError
-from transforms.folders import locked
 from transforms.ingest.counting.checks import check_rows
 from transforms.ingest.make_plan import make_plan
 from transforms.ingest.pipeline import fill_folder
@@ -28,7 +27,7 @@ class Rolling(NamedTuple):
 
     Attributes:
         config: logs, features and tasks.
-        logs: the folder of the logs.
+        logs: the folder of the logs; a path or a URI.
         store: the ingested spans.
         recipe: see `make_recipe`.
         make_beam_pipeline: gives the pipeline of each ingestion.
@@ -62,7 +61,7 @@ def roll(rolling: Rolling, span: int | None = None) -> list[StoredSpan]:
     config = rolling.config
     spans = find_spans(config, rolling.logs)
     last = newest_complete(config, spans) if span is None else span
-    with locked(rolling.store.folder, "store of spans"):
+    with rolling.store.locked():
         stored = rolling.store.spans()
         known = {n for n, files in spans.items() if has_impressions(files)} | set(stored)
         if last not in known:
@@ -139,7 +138,7 @@ def _bring_up_to_date(
         history=history,
     )
     folder = rolling.store.folder_of(number, version)
-    state = str(before.history) if before else None
+    state = before.history if before else None
     counts = fill_folder(
         lambda: make_plan(rolling.config, rolling.logs, state, source),
         folder,

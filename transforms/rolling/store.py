@@ -4,19 +4,21 @@ A version never changes once it is there; `span.json` in it says what it was mad
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from transforms.errors import InputError
+from transforms.folders import locked
 from transforms.ingest.counting.counts import IngestCounts, read_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTERS
 from transforms.ingest.history.state import HISTORY_FILE
 from transforms.section import Section
-from transforms.small_files import read_small_file
 from transforms.spans.days import date_of, parse_span
+from transforms.storage import in_full, is_file, is_uri, list_folders, read_whole
 
 SPAN_FILE = "span.json"
 _MAX_BYTES = 64 << 20
@@ -71,58 +73,77 @@ class SpanRecord(Section):
 class StoredSpan(NamedTuple):
     """A version of a span in the store."""
 
-    folder: Path
+    folder: str
     record: SpanRecord
 
     @property
-    def dead_letters(self) -> Path:
-        """The folder of counts and refused rows."""
-        return self.folder / DEAD_LETTERS
+    def date(self) -> str:
+        """Of the day."""
+        return date_of(self.record.span).isoformat()
 
     @property
-    def history(self) -> Path:
+    def dead_letters(self) -> str:
+        """The folder of counts and refused rows."""
+        return f"{self.folder}/{DEAD_LETTERS}"
+
+    @property
+    def history(self) -> str:
         """What is known at the end of the span; there is no such file without histories."""
-        return self.dead_letters / HISTORY_FILE
+        return f"{self.dead_letters}/{HISTORY_FILE}"
 
     def counts(self) -> IngestCounts:
         """What became of its rows."""
-        return read_counts(str(self.dead_letters))
+        return read_counts(self.dead_letters)
 
 
 class SpanStore:
     """The ingested spans in a folder.
 
     Args:
-        folder: made on first use.
+        folder: a path or a URI; made on first use.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
+    def __init__(self, folder: str) -> None:
+        self.folder = in_full(folder)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second process out; an object store has no locks, there it is up to the caller.
+
+        Raises:
+            InputError: if another process holds the store, or it cannot be made.
+            DiskFullError: if there is no room for it.
+        """
+        if is_uri(self.folder):
+            yield
+            return
+        with locked(Path(self.folder), "store of spans"):
+            yield
 
     def spans(self) -> list[int]:
         """The spans that are there, by rising number."""
-        folders = self.folder.iterdir() if self.folder.is_dir() else ()
-        found = (parse_span(path.name) for path in folders if _DATE.fullmatch(path.name))
+        found = (parse_span(name) for name in list_folders(self.folder) if _DATE.fullmatch(name))
         return sorted(span for span in found if self.newest(span) is not None)
 
-    def folder_of(self, span: int, version: int) -> Path:
+    def folder_of(self, span: int, version: int) -> str:
         """Where a version of a span is, or will be."""
-        return self.folder / date_of(span).isoformat() / f"v{version}"
+        return f"{self._home(span)}/v{version}"
 
     def newest(self, span: int) -> StoredSpan | None:
         """The newest version of a span; what was refused is none."""
-        home = self.folder / date_of(span).isoformat()
-        folders = home.iterdir() if home.is_dir() else ()
-        found = {path: _VERSION.fullmatch(path.name) for path in folders}
-        numbers = [int(m[1]) for p, m in found.items() if m and (p / SPAN_FILE).is_file()]
-        if not numbers:
-            return None
-        folder = self.folder_of(span, max(numbers))
-        return StoredSpan(folder, _read_record(folder / SPAN_FILE))
+        found = filter(None, map(_VERSION.fullmatch, list_folders(self._home(span))))
+        for version in sorted((int(match[1]) for match in found), reverse=True):
+            folder = self.folder_of(span, version)
+            if is_file(f"{folder}/{SPAN_FILE}"):
+                return StoredSpan(folder, _read_record(f"{folder}/{SPAN_FILE}"))
+        return None
+
+    def _home(self, span: int) -> str:
+        return f"{self.folder}/{date_of(span).isoformat()}"
 
 
-def _read_record(path: Path) -> SpanRecord:
+def _read_record(path: str) -> SpanRecord:
     try:
-        return SpanRecord.model_validate_json(read_small_file(path, _MAX_BYTES))
+        return SpanRecord.model_validate_json(read_whole(path, _MAX_BYTES))
     except ValidationError as error:
         raise InputError(f"{path}: must say what a span was made of: {error}") from None

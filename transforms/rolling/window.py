@@ -16,8 +16,7 @@ from transforms.ingest.history.state import HISTORY_FILE
 from transforms.ingest.plan import IngestOutputs
 from transforms.ingest.writing.tfrecord import find_shards
 from transforms.rolling.store import SpanStore, StoredSpan
-from transforms.spans.days import date_of
-from transforms.storage import write_whole
+from transforms.storage import is_file, write_whole
 
 SPANS_FILE = "spans.json"
 
@@ -41,14 +40,14 @@ def stored_window(
 
 
 def window_files(config: DataConfig, window: Sequence[StoredSpan]) -> dict[str, list[Path]]:
-    """Split -> the shards of all spans, by rising span.
+    """Split -> the shards of all spans of a local store, by rising span.
 
     By time, the last spans are the eval split, each as a whole.
     """
     files: dict[str, list[Path]] = {split: [] for split in SPLITS}
     for one in window:
         for split in SPLITS:
-            shards = find_shards(one.folder / f"Split-{split}")
+            shards = find_shards(Path(one.folder, f"Split-{split}"))
             files[_split_of(config, window, one) or split] += shards
     return files
 
@@ -69,7 +68,7 @@ def assemble(config: DataConfig, window: Sequence[StoredSpan], outputs: IngestOu
 
     Args:
         config: logs, features and tasks.
-        window: at least one span.
+        window: at least one span, of a local store.
         outputs: the folders to fill.
     """
     files = window_files(config, window)
@@ -78,9 +77,9 @@ def assemble(config: DataConfig, window: Sequence[StoredSpan], outputs: IngestOu
             _link(path, Path(folder))
     report = Path(outputs.dead_letters)
     for one in window:
-        for path in sorted(one.dead_letters.glob(f"{DEAD_LETTERS_NAME}*.parquet")):
+        for path in sorted(Path(one.dead_letters).glob(f"{DEAD_LETTERS_NAME}*.parquet")):
             _link(path, report)
-    if window[-1].history.is_file():
+    if is_file(window[-1].history):
         shutil.copyfile(window[-1].history, report / HISTORY_FILE)
     _write(report / SPANS_FILE, json.dumps(describe_window(window), indent=1))
     _write(report / COUNTS_FILE, window_counts(config, window).model_dump_json(indent=2))
@@ -90,7 +89,7 @@ def describe_window(window: Sequence[StoredSpan]) -> list[dict[str, Any]]:
     """Date, number and version of each span, for the report and the lineage."""
     return [
         {
-            "date": date_of(one.record.span).isoformat(),
+            "date": one.date,
             "span": one.record.span,
             "version": one.record.version,
             "input_version": one.record.input_version,

@@ -7,7 +7,7 @@ from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.ingest.counting.tally import Tally
 from transforms.section import Section, format_time
-from transforms.storage import locate
+from transforms.storage import read_whole
 
 COUNTS_FILE = "counts.json"
 _MAX_BYTES = 64 << 20
@@ -142,14 +142,11 @@ def read_counts(folder: str) -> IngestCounts:
     Raises:
         InputError: if there is no such file, or it holds something else.
     """
-    file_system, path = locate(f"{folder}/{COUNTS_FILE}")
+    path = f"{folder}/{COUNTS_FILE}"
     try:
-        with file_system.open_input_stream(path) as stream:
-            return IngestCounts.model_validate_json(stream.read(_MAX_BYTES))
-    except OSError as error:
-        raise InputError(f"{folder}/{COUNTS_FILE}: cannot be read: {error}") from None
+        return IngestCounts.model_validate_json(read_whole(path, _MAX_BYTES))
     except ValidationError as error:
-        raise InputError(f"{folder}/{COUNTS_FILE}: must hold counts: {error}") from None
+        raise InputError(f"{path}: must hold counts: {error}") from None
 
 
 def _zeros(model: type[Section]) -> dict[str, int]:

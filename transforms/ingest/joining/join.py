@@ -115,11 +115,17 @@ def _distinct(feedback: pa.RecordBatch, ids: Ints, is_borrowed: Flags) -> Ints:
     """
     names = (ROW, SOURCE, EVENT, VALUE, TIMESTAMP)
     row, source, event, value, time = (feedback.column(name).to_numpy() for name in names)
-    order = np.lexsort((row, source, is_borrowed, ids, event, value, time))
-    new = np.zeros(len(order), dtype=bool)
-    new[:1] = True
-    for column in (ids, event, value, time):
-        new[1:] |= np.diff(column[order]) != 0
+    order = np.argsort(time, kind="stable")
+    # Few rows are of the same time, and only these have to be sorted by the other columns.
+    is_tie = np.diff(time[order]) == 0
+    tied = np.flatnonzero(np.append(is_tie, False) | np.append(False, is_tie)[: len(order)])
+    rows = order[tied]
+    keys = (row, source, is_borrowed, ids, event, value, time)
+    rows = rows[np.lexsort([key[rows] for key in keys])]
+    order[tied] = rows
+    new = np.ones(len(order), dtype=bool)
+    same = [np.diff(column[rows]) == 0 for column in (ids, event, value, time)]
+    new[tied[1:][np.logical_and.reduce(same)]] = False
     distinct: Ints = order[new]
     return distinct
 
