@@ -69,6 +69,19 @@ def test_ingest_fills_a_store_of_days_and_reads_a_day_once(folder):
     assert document["rows"] == sum(sum(count.values()) for count in counts) > 0
 
 
+def test_a_store_can_be_named_by_a_uri(folder):
+    logs, store = ((folder / name).as_uri() for name in ("logs", "by_uri"))
+    shown = run("ingest", folder / "tiny.yaml", "--logs", logs, "--out", store)
+    assert re.findall(r"(\S+): version (\d)", shown) == [("2026-01-08", "1"), ("2026-01-09", "1")]
+    seen = [run("deadletters", place, "--json") for place in (store, folder / "by_uri")]
+    assert seen[0] == seen[1]
+    export = run("deadletters", store, "--export", folder / "repair", "--logs", logs)
+    assert re.search(r"\d+ rows in .*/repair/", export)
+    for place in (logs, (folder / "tiny.yaml").as_uri()):
+        with pytest.raises(InputError, match="must be a folder of `gaterank ingest`"):
+            run("deadletters", place)
+
+
 def test_what_makes_no_sense_together_is_refused(folder):
     ingest = ["ingest", folder / "tiny.yaml", "--logs", folder / "logs", "--out", folder / "no"]
     with pytest.raises(InputError, match="must be a date, such as 2026-01-05"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from history_inputs import CONFIG as HISTORY_CONFIG
 from ingest_inputs import START, feedback, impression, make_config, write_csv, write_parquet
-from ingest_runs import digest, ingest, read_examples
+from ingest_runs import digest, ingest, make_wide_pipeline, read_examples
 from rolling_inputs import (
     DAYS,
     FIRST,
@@ -28,6 +28,7 @@ from transforms.ingest.plan import IngestOutputs
 from transforms.ingest.repairing.export import export_rows
 from transforms.rolling.inputs import find_spans, newest_complete
 from transforms.rolling.roll import make_recipe, roll
+from transforms.rolling.store import SpanStore
 from transforms.rolling.window import (
     assemble,
     describe_window,
@@ -186,6 +187,38 @@ def test_the_same_logs_give_the_same_bytes_in_another_store(tmp_path):
     assert digest(tmp_path / "store") == digest(tmp_path / "other")
 
 
+def test_a_store_that_is_named_by_a_uri_is_the_same_on_every_engine(tmp_path):
+    shown, events = random_days(seed=5)
+    write_days(tmp_path / "logs", shown, events)
+    roll(rolling(tmp_path, WHOLE), LAST)
+    elsewhere = rolling(tmp_path, WHOLE)._replace(
+        logs=(tmp_path / "logs").as_uri(),
+        store=SpanStore((tmp_path / "other").as_uri() + "/"),
+        make_beam_pipeline=make_wide_pipeline,
+    )
+    window = roll(elsewhere, LAST)
+    (tmp_path / "store" / ".lock").unlink()
+    assert digest(tmp_path / "other") == digest(tmp_path / "store")
+    assert roll(elsewhere._replace(make_beam_pipeline=Count(0)), LAST) == window
+    assert window[0].folder == f"{(tmp_path / 'other').as_uri()}/2026-01-01/v1"
+
+
+def test_a_day_that_died_on_an_object_store_is_no_version(tmp_path):
+    write_days(tmp_path / "logs", *random_days(seed=9))
+    store = SpanStore((tmp_path / "store").as_uri())
+
+    def engine_that_dies():
+        raise RuntimeError("lost")
+
+    dying = rolling(tmp_path, PLAIN)._replace(store=store, make_beam_pipeline=engine_that_dies)
+    with pytest.raises(RuntimeError, match="lost"):
+        roll(dying, LAST)
+    assert (tmp_path / "store" / "2026-01-01" / "v1").is_dir()
+    assert store.spans() == []
+    window = roll(dying._replace(make_beam_pipeline=Count()), LAST)
+    assert versions(window) == [(day, 1) for day in range(DAYS)]
+
+
 def test_logs_that_were_deleted_stay_in_the_window_and_reopen_nothing(tmp_path):
     shown, events = random_days(seed=6)
     write_days(tmp_path / "logs", shown, events)
@@ -265,6 +298,25 @@ def test_feedback_in_two_days_folders_counts_once(tmp_path):
     assert (counts.read, counts.attributed, counts.duplicates) == (3, 1, 2)
     counts = second.counts().feedback
     assert (counts.read, counts.duplicates, counts.other_spans) == (2, 1, 1)
+
+
+def test_feedback_without_impression_is_a_dead_letter_though_the_day_before_has_the_row_too(
+    tmp_path,
+):
+    """The day before, whose file comes first, lends its row for the clock skew."""
+    noon, click = START + DAY + DAY // 2, {"label": {"event": "click", "window": "1h"}}
+    click |= {"kind": "classification", "group": "all"}
+    write_csv(
+        tmp_path / "logs" / "impressions" / "2026-01-02" / "a.csv", [impression(0, timestamp=noon)]
+    )
+    for day in ("2026-01-01", "2026-01-02"):
+        lost = feedback(7, request_id="lost", timestamp=noon)
+        write_csv(tmp_path / "logs" / "feedback" / day / "a.csv", [lost])
+    config = make_config(spans={"window": 1}, tasks={"click": click}, clock_skew="5s")
+    (one,) = roll(rolling(tmp_path, config), FIRST + 1)
+    letters = read_dead_letters(one.dead_letters)
+    assert letters["source"].to_pylist() == ["feedback/2026-01-02/a.csv"]
+    assert (one.counts().feedback.read, one.counts().feedback.dead) == (1, 1)
 
 
 def test_by_time_the_last_days_of_the_window_are_the_eval_split(tmp_path):
