@@ -11,7 +11,6 @@ from pipeline.cli.options import Place, config_argument, logs_option, span_optio
 from pipeline.cli.quiet import hush_beam
 from pipeline.config import load_config
 from transforms.errors import InputError
-from transforms.spans.days import parse_span
 
 
 @click.command()
@@ -85,7 +84,7 @@ def ingest(
     logs: Path | str | None,
     out: Path | str,
     history: Path | str | None,
-    span: str | None,
+    span: int | None,
 ) -> None:
     """Turn logs into tf.Examples, dead letters and counts; nothing else.
 
@@ -100,14 +99,14 @@ def ingest(
     from pipeline.local_runner import check_span
     from pipeline.stages import ingest_logs, ingest_spans
 
-    ranker, last = load_config(config), parse_span(span) if span else None
-    check_span(ranker, last)
+    ranker = load_config(config)
+    check_span(ranker, span)
     if ranker.logs.spans is None:
         counts = ingest_logs(ranker, logs, out, history)
     elif history is not None:
         raise InputError("--history: a day goes on from the day before with `logs.spans`")
     else:
-        window, counts = ingest_spans(ranker, logs, out, last)
+        window, counts = ingest_spans(ranker, logs, out, span)
         for one in window:
             click.echo(f"{one.date:>12}: version {one.record.version}")
     for split, rows in counts.splits.items():

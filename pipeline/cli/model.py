@@ -8,7 +8,6 @@ import click
 from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
-from transforms.spans.days import parse_span
 
 
 @click.command()
@@ -39,7 +38,7 @@ def train(
     examples: Path,
     out: Path,
     role: Literal["candidate", "baseline"],
-    span: str | None,
+    span: int | None,
 ) -> None:
     """Transform examples and train one ranker on them; nothing else.
 
@@ -50,9 +49,9 @@ def train(
     from pipeline.local_runner import check_span
     from pipeline.stages import train_stage
 
-    ranker, last = load_config(config), parse_span(span) if span else None
-    check_span(ranker, last)
-    record = train_stage(ranker, examples, out, role, last)
+    ranker = load_config(config)
+    check_span(ranker, span)
+    record = train_stage(ranker, examples, out, role, span)
     best = record["epochs"][record["best_epoch"] - 1]
     click.echo(f"best epoch {record['best_epoch']} of {len(record['epochs'])}")
     for name, value in best.items():

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from transforms.spans.days import parse_span
+
 
 class Place(click.Path):
     """A folder, or the URI of one on an object store."""
@@ -25,6 +27,7 @@ logs_option = click.option(
 span_option = click.option(
     "--span",
     metavar="DATE",
+    callback=lambda _context, _option, text: parse_span(text) if text else None,
     help="Last day of the window, such as 2026-01-05; by default the newest complete one.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

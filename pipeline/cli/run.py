@@ -7,7 +7,6 @@ import click
 from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.config import load_config
 from transforms.errors import NotBlessedError
-from transforms.spans.days import parse_span
 
 
 @click.command()
@@ -20,7 +19,7 @@ from transforms.spans.days import parse_span
 )
 @logs_option
 @span_option
-def run(config: Path, workspace: Path, logs: Path | str | None, span: str | None) -> None:
+def run(config: Path, workspace: Path, logs: Path | str | None, span: int | None) -> None:
     """Run the whole pipeline on this machine: logs in, pushed ranker and report out.
 
     A second run does again only what its changed inputs ask for; a run that was cut short
@@ -35,7 +34,7 @@ def run(config: Path, workspace: Path, logs: Path | str | None, span: str | None
 
     ranker = load_config(config)
     space = Workspace(workspace)
-    finished = run_local(ranker, space, logs, parse_span(span) if span else None)
+    finished = run_local(ranker, space, logs, span)
     print_summary(finished)
     if not finished.blessed:
         verdict = finished.document("ModelEvaluation", "figures.json")["verdict"]

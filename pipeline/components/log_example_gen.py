@@ -47,7 +47,7 @@ class LogExampleGenSpec(component_spec.ComponentSpec):
         "logs": component_spec.ExecutionParameter(type=str),
         "data": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
-        "store": component_spec.ExecutionParameter(type=str, optional=True),
+        "store": component_spec.ExecutionParameter(type=str),
         "span": component_spec.ExecutionParameter(type=int, optional=True),
     }
     INPUTS: ClassVar[dict[str, Any]] = {}
@@ -73,8 +73,9 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         """Lists the files at run time: a schedule's DAG is made long before the day's logs."""
         properties = execution_info.exec_properties
         config = DataConfig.model_validate_json(properties["data"])
-        files = list_files(properties["logs"])
-        if config.logs.spans is not None:
+        if config.logs.spans is None:
+            files = list_files(properties["logs"])
+        else:
             spans = find_spans(config, properties["logs"])
             if properties.get("span") is None:
                 properties["span"] = newest_complete(config, spans)

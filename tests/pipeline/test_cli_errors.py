@@ -2,7 +2,6 @@
 
 import errno
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -175,13 +174,15 @@ def test_a_full_disk_during_ingestion_is_one_message(folder):
     """
     out = folder / "full" / "out"
     command = ["ingest", "tiny.yaml", "--logs", "logs", "--out", str(out)]
+    # Not by `preexec_fn`: a fork beside the threads of gRPC, which other tests start, may abort.
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {limited}; {MAIN}"
     ended = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {MAIN}", *command],
+        [sys.executable, "-c", program, *command],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: {out.parent}/.out.partial/")

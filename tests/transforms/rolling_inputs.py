@@ -16,6 +16,7 @@ from transforms.spans.days import DAY, date_of
 
 FIRST = START // DAY
 DAYS = 4
+LAST = FIRST + DAYS - 1
 
 
 def dated_config(with_history: bool = True, **logs) -> DataConfig:
@@ -23,6 +24,10 @@ def dated_config(with_history: bool = True, **logs) -> DataConfig:
     logs = {"spans": {"window": 3}, "partitions": 3, "clock_skew": "10m"} | logs
     features = histories() if with_history else {"age": {"of": "user", "kind": "numeric"}}
     return make_config(tasks=TASKS, features=features, **logs)
+
+
+WHOLE = dated_config(spans={"window": DAYS})
+PLAIN = dated_config(with_history=False, spans={"window": DAYS})
 
 
 def random_days(seed: int) -> tuple[list[Row], list[Row]]:

@@ -58,8 +58,8 @@ def make_plan(
 
 def _find_span(config: DataConfig, logs: str, span: SpanInput) -> CanonicalLogs:
     own = CanonicalLogs.find(logs, span.files, config.logs.timestamp_unit)
-    borrowed = (log for log in as_logs(span.borrowed) if log.role == "feedback")
-    return replace(own, logs=(*own.logs, *(log._replace(is_borrowed=True) for log in borrowed)))
+    borrowed = (log._replace(is_borrowed=True) for log in as_logs(span.borrowed))
+    return replace(own, logs=(*own.logs, *borrowed))
 
 
 def _inspect(log: LogFile) -> Inspected:

@@ -41,7 +41,7 @@ class SpanInput(NamedTuple):
 
     Attributes:
         files: of the span: relative path -> path.
-        borrowed: of spans whose feedback may belong to its impressions.
+        borrowed: feedback of other spans that may belong to its impressions, likewise.
         first: its first millisecond.
         end: the first millisecond after it.
     """

@@ -14,13 +14,7 @@ from transforms.ingest.counting.tally import Tally
 from transforms.ingest.dead_letters.files import refuse_rows
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.joining.join import Joined, join
-from transforms.ingest.joining.labels import (
-    Attribution,
-    Feedback,
-    Labels,
-    attribute,
-    make_labels,
-)
+from transforms.ingest.joining.labels import Attribution, Feedback, Labels, attribute, make_labels
 from transforms.ingest.joining.splits import flag_eval
 from transforms.ingest.plan import IngestPlan
 from transforms.ingest.rows.columns import EVENT, ROW, SOURCE, feature_column
