@@ -25,7 +25,7 @@ def locate(path: str) -> tuple[fs.FileSystem, str]:
     """Finds the file system of a path or a URI.
 
     Raises:
-        InputError: if there is no such kind of URI.
+        InputError: if there is no such kind of URI, or this machine cannot read it.
 
     Example:
         >>> locate("/tmp/logs")[1]
@@ -34,8 +34,10 @@ def locate(path: str) -> tuple[fs.FileSystem, str]:
     if is_uri(path):
         try:
             file_system, inner = fs.FileSystem.from_uri(path)
-        except pa.ArrowInvalid as error:
-            raise InputError(f"{path}: must be a path or a URI: {error}") from None
+        except (pa.ArrowInvalid, OSError) as error:
+            # Of libraries that are not there all the places where they might be follow.
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{path}: must be a path or a URI: {reason}") from None
         return file_system, str(inner).rstrip("/")
     return fs.LocalFileSystem(), str(Path(path).absolute())
 

@@ -57,8 +57,8 @@ def deadletters(
     """Show the rows that were refused, by reason, with samples.
 
     PLACE is the workspace of `gaterank run` (its newest run counts) or the folder of
-    `gaterank ingest` (of spans the newest version of each). docs/ingestion.md says what each
-    reason means.
+    `gaterank ingest`, or its URI (of spans the newest version of each). docs/ingestion.md says
+    what each reason means.
     """
     import pyarrow as pa
 
@@ -68,6 +68,9 @@ def deadletters(
     from transforms.storage import in_full
 
     folders, known_logs = _find(in_full(str(place)))
+    source = logs or known_logs
+    if out is not None and source is None:
+        raise InputError("deadletters: name the folder of the log files by --logs")
     found = pa.concat_tables([read_dead_letters(folder) for folder in folders])
     letters = of_reasons(found, map(Reason, codes))
     if as_json:
@@ -75,9 +78,7 @@ def deadletters(
     else:
         print_letters(letters, limit)
     if out is not None:
-        if logs is None and known_logs is None:
-            raise InputError("deadletters: name the folder of the log files by --logs")
-        exported = export_rows(letters, str(logs or known_logs), out, separator)
+        exported = export_rows(letters, str(source), out, separator)
         for name, rows in exported.files.items():
             click.echo(f"{rows:>8} rows in {out / name}", err=as_json)
         if exported.left_out:

@@ -1,6 +1,7 @@
 """Logs and examples named by URIs, as on an object store; `file://` goes the same way."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ingest_inputs import feedback, impression, impressions, make_config, write_parquet
@@ -67,6 +68,16 @@ def test_refused_rows_can_be_looked_at_and_there_are_no_examples(tmp_path):
 def test_a_uri_of_no_known_kind_is_refused(uri):
     with pytest.raises(InputError, match=r"must be a path or a URI"):
         locate(uri)
+
+
+def test_a_uri_that_this_machine_has_no_library_for_is_one_line(monkeypatch):
+    def load(_):
+        raise OSError("Unable to load libjvm\ndlopen(/usr/lib/jvm/libjvm.so) failed")
+
+    file_systems = SimpleNamespace(FileSystem=SimpleNamespace(from_uri=load))
+    monkeypatch.setattr("transforms.storage.fs", file_systems)
+    with pytest.raises(InputError, match=r"^hdfs://logs: must be a path or a URI: .*libjvm$"):
+        locate("hdfs://logs")
 
 
 def test_only_what_was_half_written_is_removed(tmp_path):
