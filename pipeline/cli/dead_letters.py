@@ -57,8 +57,8 @@ def deadletters(
     """Show the rows that were refused, by reason, with samples.
 
     PLACE is the workspace of `gaterank run` (its newest run counts) or the folder of
-    `gaterank ingest`, or its URI (of spans the newest version of each). docs/ingestion.md says
-    what each reason means.
+    `gaterank ingest`, or its URI (of spans the newest version of each, refused ones too).
+    docs/ingestion.md says what each reason means.
     """
     import pyarrow as pa
 
@@ -95,10 +95,9 @@ def _find(place: str) -> tuple[list[str], str | None]:
     for folder in (place, f"{place}/{DEAD_LETTERS}"):
         if is_file(f"{folder}/{COUNTS_FILE}"):
             return [folder], None
-    store = SpanStore(place)
-    spans = [one for one in map(store.newest, store.spans()) if one is not None]
-    if spans:
-        return [one.dead_letters for one in spans], None
+    of_spans = SpanStore(place).dead_letters()
+    if of_spans:
+        return of_spans, None
     if is_uri(place):
         raise InputError(f"{place}: must be a folder of `gaterank ingest`")
     from pipeline.workspace import Workspace

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from transforms.errors import InputError
 from transforms.folders import locked
-from transforms.ingest.counting.counts import IngestCounts, read_counts
+from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts, read_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTERS
 from transforms.ingest.history.state import HISTORY_FILE
 from transforms.section import Section
@@ -122,8 +122,7 @@ class SpanStore:
 
     def spans(self) -> list[int]:
         """The spans that are there, by rising number."""
-        found = (parse_span(name) for name in list_folders(self.folder) if _DATE.fullmatch(name))
-        return sorted(span for span in found if self.newest(span) is not None)
+        return [span for span in self._days() if self.newest(span) is not None]
 
     def folder_of(self, span: int, version: int) -> str:
         """Where a version of a span is, or will be."""
@@ -131,12 +130,24 @@ class SpanStore:
 
     def newest(self, span: int) -> StoredSpan | None:
         """The newest version of a span; what was refused is none."""
+        folder = self._newest_with(SPAN_FILE, span)
+        return StoredSpan(folder, _read_record(f"{folder}/{SPAN_FILE}")) if folder else None
+
+    def dead_letters(self) -> list[str]:
+        """The folder of dead letters of each span's newest version, refused or not."""
+        counts = f"{DEAD_LETTERS}/{COUNTS_FILE}"
+        folders = (self._newest_with(counts, span) for span in self._days())
+        return [f"{folder}/{DEAD_LETTERS}" for folder in folders if folder]
+
+    def _days(self) -> list[int]:
+        return sorted(parse_span(n) for n in list_folders(self.folder) if _DATE.fullmatch(n))
+
+    def _newest_with(self, file: str, span: int) -> str | None:
+        """The newest folder of a span that has a file."""
         found = filter(None, map(_VERSION.fullmatch, list_folders(self._home(span))))
-        for version in sorted((int(match[1]) for match in found), reverse=True):
-            folder = self.folder_of(span, version)
-            if is_file(f"{folder}/{SPAN_FILE}"):
-                return StoredSpan(folder, _read_record(f"{folder}/{SPAN_FILE}"))
-        return None
+        versions = sorted((int(match[1]) for match in found), reverse=True)
+        folders = (self.folder_of(span, version) for version in versions)
+        return next((folder for folder in folders if is_file(f"{folder}/{file}")), None)
 
     def _home(self, span: int) -> str:
         return f"{self.folder}/{date_of(span).isoformat()}"
