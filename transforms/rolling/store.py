@@ -78,7 +78,7 @@ class StoredSpan(NamedTuple):
 
     @property
     def date(self) -> str:
-        """Of the day."""
+        """The day, such as 2026-01-05."""
         return date_of(self.record.span).isoformat()
 
     @property
