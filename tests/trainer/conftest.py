@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from pipeline.config import RankerConfig
 from trainer.config import TrainerConfig
 from trainer.ranker import Ranker
-from trainer.run_fn import train
+from trainer.train import train
 from transforms.transform_examples import transform_examples
 
 NUM_EXAMPLES = 3000

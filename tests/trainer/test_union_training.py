@@ -6,7 +6,7 @@ import tensorflow as tf
 from gate_family import harden
 
 from trainer.dataset import mean_labels, read_batches
-from trainer.run_fn import make_ranker
+from trainer.train import make_ranker
 from trainer.union_training import TrainUnion
 
 OPTIMIZERS = {
