@@ -81,6 +81,8 @@ class Ranker(tfrs.Model):
             ImportanceMeasures(num_tasks, config.num_experts) if self.gate.per_example else None
         )
         self.label_means = dict(label_means)
+        # What a step returns is of all replicas; Keras would add it up once more.
+        self.distribute_reduction_method = "first"
         # Where each task's set of experts became final; -1 until then.
         self.converged_step = tf.Variable(
             tf.fill([num_tasks], tf.constant(-1, tf.int64)),

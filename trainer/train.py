@@ -66,7 +66,7 @@ def train(
     stop, union = StopAtBest(training.patience), TrainUnion()
     gates = (
         EpochTrajectory(log_dir, batches.steps)
-        if place.is_asynchronous
+        if place.asynchronous_workers
         else GateTrajectory(log_dir)
     )
     started = time.perf_counter()
@@ -139,8 +139,8 @@ def _fit(
 ) -> None:
     """Trains the ranker; its weights at the end go to the one that is kept."""
     epochs = ranker.config.training.max_epochs
-    if place.is_asynchronous:
-        fit_asynchronously(place.strategy, ranker, kept, batches, validation, epochs, callbacks)
+    if place.asynchronous_workers:
+        fit_asynchronously(place, ranker, kept, batches, validation, epochs, callbacks)
         return
     ranker.fit(
         place.distribute(batches),

@@ -10,6 +10,7 @@ import tensorflow as tf
 from trainer.dataset import Batches
 from trainer.progress import GateTrajectory
 from trainer.ranker import Ranker
+from trainer.strategies.distribution import Distribution
 
 # Batches that wait for a worker. More would only take memory.
 _AHEAD = 2
@@ -34,7 +35,7 @@ class EpochTrajectory(GateTrajectory):
 
 
 def fit_asynchronously(
-    strategy: tf.distribute.ParameterServerStrategy,
+    place: Distribution,
     remote: Ranker,
     follower: Ranker,
     batches: Batches,
@@ -50,7 +51,7 @@ def fit_asynchronously(
     and is validated, by the chief alone.
 
     Args:
-        strategy: in whose scope `remote` was made.
+        place: in whose scope `remote` was made.
         remote: the ranker whose variables the parameter servers keep, compiled.
         follower: a ranker of this process, alike, compiled.
         batches: what to train on.
@@ -58,11 +59,11 @@ def fit_asynchronously(
         epochs: at most.
         callbacks: what looks at the follower after each epoch.
     """
-    coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
+    coordinator = tf.distribute.coordinator.ClusterCoordinator(place.strategy)
     step = tf.function(
-        lambda batch: strategy.run(remote.train_step, args=(batch,)), reduce_retracing=True
+        lambda batch: place.strategy.run(remote.train_step, args=(batch,)), reduce_retracing=True
     )
-    waiting = _AHEAD * strategy.cluster_resolver.cluster_spec().num_tasks("worker")
+    waiting = _AHEAD * place.asynchronous_workers
     watching = tf.keras.callbacks.CallbackList(callbacks, model=follower)
     follower.set_weights(remote.get_weights())
     follower.stop_training = False

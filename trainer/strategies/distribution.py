@@ -34,13 +34,14 @@ class Distribution:
     Attributes:
         strategy: whose scope makes the variables.
         cuts: whether replicas take a step together, each with a part of the batch.
-        is_asynchronous: whether workers step each by itself (`trainer.strategies.asynchronous`).
+        asynchronous_workers: how many step each by itself (`trainer.strategies.asynchronous`);
+            0 if all step together.
         index: of this process among those that train; the chief is 0.
     """
 
     strategy: tf.distribute.Strategy
     cuts: bool = False
-    is_asynchronous: bool = False
+    asynchronous_workers: int = 0
     index: int = 0
 
     @property
@@ -51,7 +52,7 @@ class Distribution:
     @property
     def is_local(self) -> bool:
         """Whether variables are TensorFlow's plain ones, with nothing to gather."""
-        return not self.cuts and not self.is_asynchronous
+        return not self.cuts and not self.asynchronous_workers
 
     def distribute(self, batches: Batches) -> tf.data.Dataset | tf.distribute.DistributedDataset:
         """Epoch after epoch for Keras: the same batches whatever the strategy.
@@ -144,7 +145,7 @@ def _make_clustered(options: StrategySection, cluster: Cluster) -> Distribution:
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if isinstance(options, ParameterServerOptions):
         strategy = tf.distribute.ParameterServerStrategy(resolver)
-        return Distribution(strategy, is_asynchronous=True)
+        return Distribution(strategy, asynchronous_workers=len(cluster.cluster["worker"]))
     assert isinstance(options, MultiWorkerOptions)
     implementation = tf.distribute.experimental.CommunicationImplementation
     communication = tf.distribute.experimental.CommunicationOptions(
