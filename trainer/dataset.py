@@ -49,9 +49,7 @@ class Batches:
         if self._seed is not None:
             number = tf.cast(number, tf.int64)
             seed = tf.random.experimental.stateless_fold_in([self._seed, 0], number)
-            chunks = chunks.shuffle(
-                _SHUFFLED_CHUNKS, seed=seed[0], reshuffle_each_iteration=False
-            )
+            chunks = chunks.shuffle(_SHUFFLED_CHUNKS, seed=seed[0], reshuffle_each_iteration=False)
             chunks = chunks.enumerate().map(lambda i, chunk: _shuffle_rows(chunk, seed, i))
         return chunks.rebatch(self.batch_size)
 

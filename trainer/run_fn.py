@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import tensorflow_transform as tft
 from trainer.config import TrainerConfig
 from trainer.export.save import save_ranker
 from trainer.job import TrainJob
+from trainer.strategies import member
 from trainer.strategies.cluster import Cluster, read_cluster
 from trainer.strategies.distribution import distributed, serve
 from trainer.strategies.local_cluster import run_local_cluster
 from trainer.strategies.options import ClusterSection, ParameterServerOptions
 from trainer.train import train
 from transforms.errors import ConfigError
+from transforms.folders import make_folder
 
 TRAINING_FILE = "training.json"
+_JOB_FILE = "job.json"
 
 
 def run_fn(fn_args: Any) -> None:
@@ -69,7 +73,11 @@ def _start(job: TrainJob, options: ClusterSection) -> None:
             f"training.strategy: {options.kind} needs `workers`, for processes of this machine, "
             "or TF_CONFIG in the environment of each process. Received: neither"
         )
-    run_local_cluster(job.model_dump_json(), options, Path(job.log_dir))
+    log_dir = Path(job.log_dir)
+    make_folder(log_dir)
+    (log_dir / _JOB_FILE).write_text(job.model_dump_json())
+    command = [sys.executable, "-m", member.__name__, str(log_dir / _JOB_FILE), member.TIED]
+    run_local_cluster(command, options, log_dir)
 
 
 def _train(job: TrainJob, cluster: Cluster | None) -> None:

@@ -55,7 +55,7 @@ def train(
     tf.keras.utils.set_random_seed(training.seed)
     batches = Batches(train_files, transform, training.batch_size, training.seed)
     validation = Batches(eval_files, transform, 4 * training.batch_size)
-    make = partial(_make_ready, config, transform, batches, batches.mean_labels(config.tasks))
+    make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()
     kept = ranker if place.is_local else make()
@@ -101,13 +101,20 @@ def make_ranker(
     return Ranker(config, id_counts, label_means)
 
 
-def _make_ready(
+def make_ready(
     config: TrainerConfig,
     transform: tft.TFTransformOutput,
     batches: Batches,
     label_means: Mapping[str, float],
 ) -> Ranker:
-    """A ranker with its variables and those of its optimizer."""
+    """A ranker to train, with all its variables and those of its optimizer.
+
+    Args:
+        config: features, tasks, gate, model and training.
+        transform: the analysed transform graph.
+        batches: what it is trained on.
+        label_means: task -> mean label in training.
+    """
     ranker = make_ranker(config, transform, label_means)
     ranker(next(iter(batches.epoch())))
     ranker.set_output_biases()

@@ -4,6 +4,7 @@ Logical devices and clusters are set up before TensorFlow starts. What a trainin
 to a file, for the tests to compare.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,15 +16,15 @@ import tensorflow as tf  # isort: skip
 import tensorflow_transform as tft
 from conftest import tiny_config
 
+from trainer.batch_part import find_part
 from trainer.config import TrainerConfig
 from trainer.dataset import Batches
 from trainer.strategies.cluster import read_cluster
 from trainer.strategies.distribution import Distribution, distributed, serve
 from trainer.strategies.options import ClusterSection, parse_strategy
 from trainer.train import train
+from transforms.examples import SPLITS
 
-SPLITS = ("train", "eval")
-NUM_DEVICES = 4
 # Name -> the gate, and a batch size that leaves a last batch of another kind: a replica of four
 # without examples, a size that is no multiple, most replicas without examples.
 CASES = {
@@ -31,6 +32,8 @@ CASES = {
         {
             "kind": "dselect_k",
             "experts_per_task": 2,
+            # Selectors that start apart, for no rounding to decide which way they go.
+            "initial_scale": 0.3,
             "beta_steps": 8,
             "serving_budget": 2,
             "budget_weight": 1.0,
@@ -44,6 +47,7 @@ CASES = {
     ),
     "soft-balance": ({"kind": "dselect_k", "per_example": True, "balance": {"kind": "kl"}}, 130),
 }
+METRIC_STATE = "gate_importance"
 
 
 def make_config(case: str) -> TrainerConfig:
@@ -73,55 +77,59 @@ def make_config(case: str) -> TrainerConfig:
     return config.model_copy(update={"features": features})
 
 
-def run_cases(place: Distribution, name: str, folder: Path) -> None:
-    """Trains each case, and writes weights, record and the examples that were read."""
+def open_batches(case: str, folder: Path) -> tuple[tft.TFTransformOutput, Batches]:
+    """The transform graph, and the batches of the training."""
     transform = tft.TFTransformOutput(str(folder / "transform"))
-    files = {split: [str(folder / "transform" / f"{split}-*")] for split in SPLITS}
-    for case in CASES:
-        record_dir = folder / "records" / name / case
-        ranker, record = train(
-            make_config(case), transform, files["train"], files["eval"], record_dir, place
-        )
-        weights = {f"weight {i:03}": w for i, w in enumerate(ranker.get_weights())}
-        facts = {f"epoch {key}": value for key, value in record["epochs"][0].items()}
-        facts["union step"] = (record["union_training"] or {"step": -1})["step"]
-        if not place.asynchronous_workers:
-            batches = Batches(files["train"], transform, make_config(case).training.batch_size, 1)
-            facts["income"] = read_epoch(place, batches)
-        np.savez(folder / f"{name}-{place.index}-{case}.npz", **weights, **facts)
+    config = make_config(case)
+    files = [str(folder / "transform" / "train-*")]
+    return transform, Batches(files, transform, config.training.batch_size, config.training.seed)
+
+
+def run_case(case: str, place: Distribution, name: str, folder: Path) -> None:
+    """Trains, and writes the weights, the figures and the examples that this process read."""
+    transform, batches = open_batches(case, folder)
+    files = ([str(folder / "transform" / f"{split}-*")] for split in SPLITS)
+    record_dir = folder / "records" / name / f"{case}-{place.index}"
+    ranker, record = train(make_config(case), transform, *files, record_dir, place)
+    kept = {
+        f"{'metric' if METRIC_STATE in weight.name else 'weight'} {i:02}": value
+        for i, (weight, value) in enumerate(zip(ranker.weights, ranker.get_weights(), strict=True))
+    }
+    kept |= {f"figure {key}": value for key, value in record["epochs"][0].items()}
+    kept["narrowed"] = (record["union_training"] or {"step": -1})["step"]
+    kept["wrote"] = record_dir.exists()
+    if not place.asynchronous_workers:
+        kept["income"] = read_epoch(place, batches)
+    np.savez(folder / f"{name}-{place.index}-{case}.npz", **kept)
 
 
 def read_epoch(place: Distribution, batches: Batches) -> np.ndarray:
     """A column of the examples that this process's replicas get in an epoch."""
     iterator, rows = iter(place.distribute(batches)), []
     for _ in range(batches.steps):
-        batch = next(iterator)
-        for part in zip(*map(place.strategy.experimental_local_results, batch.values())):
-            columns = dict(zip(batch, part, strict=True))
-            present = columns.get("_present", tf.ones_like(columns["income"]))
-            rows.append(columns["income"].numpy()[present.numpy() > 0])
-    return np.concatenate(rows)
+        batch, local = next(iterator), place.strategy.experimental_local_results
+        part = find_part(batch)
+        here = [True] if part is None else [p.numpy() > 0 for p in local(part.present)]
+        rows += [v.numpy()[p] for v, p in zip(local(batch["income"]), here, strict=True)]
+    return np.concatenate([row.ravel() for row in rows])
 
 
 def main() -> None:
-    """Arguments: the folder, and the strategies to run one after the other, as JSON or words."""
-    folder, names = Path(sys.argv[1]), sys.argv[2:]
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    for name in names:
-        kind, _, devices = name.partition("-")
-        if kind == "mirrored":
-            logical = [tf.config.LogicalDeviceConfiguration()] * NUM_DEVICES
-            tf.config.set_logical_device_configuration(cpu, logical)
-            options = parse_strategy({"kind": kind, "devices": int(devices)})
-        else:
-            options = parse_strategy(kind)
-        cluster = None
-        if isinstance(options, ClusterSection):
-            cluster = read_cluster(options, __import__("os").environ)
-            if kind == "parameter_server" and not cluster.is_chief:
-                serve(cluster)
-        with distributed(options, cluster) as place:
-            run_cases(place, name, folder)
+    """Arguments: the folder, and `kind` or `mirrored-<devices>`."""
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+    kind, _, devices = name.partition("-")
+    options, cluster = parse_strategy(kind), None
+    if kind == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        logical = [tf.config.LogicalDeviceConfiguration()] * int(devices)
+        tf.config.set_logical_device_configuration(cpu, logical)
+    if isinstance(options, ClusterSection):
+        cluster = read_cluster(options, os.environ)
+        if kind == "parameter_server" and not cluster.is_chief:
+            serve(cluster)
+    with distributed(options, cluster) as place:
+        for case in CASES:
+            run_case(case, place, name, folder)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,13 @@ def test_the_same_seed_gives_the_same_order(trained):
     np.testing.assert_array_equal(*orders)
 
 
+def test_an_epoch_has_its_order_whatever_was_read_before(trained):
+    batches = Batches(trained.files["train"], trained.transform, 1000, shuffle_seed=1)
+    third = np.concatenate([b["income"].numpy() for b in batches.epoch(2)])
+    endless = list(batches.endless().take(9).as_numpy_iterator())[6:]
+    np.testing.assert_array_equal(third, np.concatenate([b["income"] for b in endless]))
+
+
 def test_mean_labels_leave_masked_examples_out(trained):
     batches = Batches(trained.files["train"], trained.transform, 128)
     rows = [tf.train.Example.FromString(e).features.feature for e in trained.examples[:2500]]

@@ -8,23 +8,21 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.strategies import member
 from trainer.strategies.cluster import VARIABLE
 from trainer.strategies.options import ClusterSection, ParameterServerOptions
 from transforms.errors import ClusterError
 from transforms.folders import make_folder
 
 _HOST = "127.0.0.1"
-_JOB_FILE = "job.json"
 _POLL_SECONDS = 0.2
 _GRACE_SECONDS = 10.0
+_CAUSE_SECONDS = 5.0
 _SHOWN_LINES = 20
 _TAIL_BYTES = 20_000
 
@@ -51,22 +49,22 @@ class Process:
         return "\n".join(lines[-_SHOWN_LINES:])
 
 
-def run_local_cluster(job: str, options: ClusterSection, log_dir: Path) -> None:
+def run_local_cluster(command: Sequence[str], options: ClusterSection, log_dir: Path) -> None:
     """Starts a process for each member, and waits until the training is done.
 
     Args:
-        job: a `TrainJob` as JSON.
+        command: what each member runs; TF_CONFIG tells it which it is. Its standard input stays
+            open as long as this process lives, and brings nothing.
         options: how many processes of which kind.
-        log_dir: gets the job, and the log of each process.
+        log_dir: gets the log of each process.
 
     Raises:
         ClusterError: if a process fails; all others have been ended then.
     """
     make_folder(log_dir)
-    (log_dir / _JOB_FILE).write_text(job)
     with ExitStack() as stack:
         members = [
-            stack.enter_context(_running(name, config, log_dir))
+            stack.enter_context(_running(name, command, config, log_dir))
             for name, config in _describe(options)
         ]
         _wait(members)
@@ -96,11 +94,10 @@ def _find_ports(count: int) -> Iterator[int]:
 
 
 @contextmanager
-def _running(name: str, config: str, log_dir: Path) -> Iterator[Process]:
+def _running(name: str, command: Sequence[str], config: str, log_dir: Path) -> Iterator[Process]:
     """A member; it is ended at the end of the block, if it has not ended by itself."""
     log = log_dir / f"{name.replace(' ', '-')}.log"
     environ: Mapping[str, str] = os.environ | {VARIABLE: config}
-    command = [sys.executable, "-m", member.__name__, str(log_dir / _JOB_FILE), member.TIED]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=out, stderr=out, env=environ
@@ -126,19 +123,22 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _wait(members: list[Process]) -> None:
     """Returns once the chief is done, and all others that do not only serve."""
     awaited = [m for m in members if m.name.startswith("chief")] or members
-    while True:
-        failed = [m for m in members if m.process.poll()]
-        if failed:
-            raise ClusterError(_tell(_find_cause(failed)))
+    while not any(m.process.poll() for m in members):
         if all(m.process.returncode == 0 for m in awaited):
             return
         time.sleep(_POLL_SECONDS)
+    raise ClusterError(_tell(_find_cause(members)))
 
 
-def _find_cause(failed: list[Process]) -> Process:
-    """The member that failed, not one that lost another."""
-    causes = [m for m in failed if m.process.returncode != ClusterError.exit_code]
-    return (causes or failed)[0]
+def _find_cause(members: list[Process]) -> Process:
+    """The member that failed; one that only lost another may have ended before that one."""
+    deadline = time.monotonic() + _CAUSE_SECONDS
+    while True:
+        failed = [m for m in members if m.process.poll()]
+        causes = [m for m in failed if m.process.returncode != ClusterError.exit_code]
+        if causes or time.monotonic() > deadline:
+            return (causes or failed)[0]
+        time.sleep(_POLL_SECONDS)
 
 
 def _tell(one: Process) -> str:

@@ -22,7 +22,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     job = TrainJob.model_validate_json(Path(sys.argv[1]).read_text())
     if TIED in sys.argv[2:]:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        tie()
     from trainer.run_fn import run_job
 
     try:
@@ -32,8 +32,15 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone."""
+def tie() -> None:
+    """Lets this process end with the one that started it, which holds the other end of its input.
+
+    The parent does not write, so the input ends only when it closes, at the latest by its death.
+    """
+    threading.Thread(target=_end_with_input, daemon=True).start()
+
+
+def _end_with_input() -> None:
     sys.stdin.buffer.read()
     os._exit(_ORPHAN_EXIT_CODE)
 
