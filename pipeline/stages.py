@@ -17,6 +17,7 @@ from transforms.examples import SPLITS
 from transforms.folders import make_folder, taking_the_place_of
 from transforms.ingest.counting.counts import IngestCounts, read_counts
 from transforms.ingest.pipeline import DEAD_LETTERS, run_ingest
+from transforms.ingest.writing.tfrecord import find_shards
 
 
 def ingest_logs(
@@ -108,7 +109,7 @@ def log_folder(out: Path) -> Path:
 
 def _find_examples(config: RankerConfig, examples: Path) -> dict[str, list[Path]]:
     """Split -> its files; refuses examples that were made by another YAML."""
-    files = {split: sorted((examples / f"Split-{split}").glob("*.gz")) for split in SPLITS}
+    files = {split: find_shards(examples / f"Split-{split}") for split in SPLITS}
     for split, paths in files.items():
         if not paths:
             raise InputError(f"{examples}: must hold the examples of `gaterank ingest` ({split})")
@@ -151,5 +152,5 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | None, out: Pa
         examples = Path(folder) / "examples"
         history = known if known.is_file() else None
         ingest_logs(config, logs, examples, history, every_split=False)
-        files = [p for s in SPLITS for p in sorted((examples / f"Split-{s}").glob("*.gz"))]
+        files = [path for split in SPLITS for path in find_shards(examples / f"Split-{split}")]
         return score_examples(scorer, config.data_config(), files, out)

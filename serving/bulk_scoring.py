@@ -13,6 +13,7 @@ from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.examples import KEYS, SCORE, TIMESTAMP, label_name, prediction_name, weight_name
 from transforms.ingest.history.state import HISTORY_FILE
+from transforms.ingest.writing.tfrecord import GZIP_SUFFIX
 from transforms.storage import write_whole
 
 _BATCH_SIZE = 4096
@@ -91,11 +92,13 @@ def read_examples(files: Sequence[Path], batch_size: int = _BATCH_SIZE) -> Itera
     """Serialized examples [B], in the order of the files.
 
     Args:
-        files: gzip TFRecord files.
+        files: TFRecord files, all gzipped or all plain.
         batch_size: B.
     """
     paths = [str(path) for path in files]
-    yield from tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(batch_size)
+    is_gzip = all(path.endswith(GZIP_SUFFIX) for path in paths)
+    records = tf.data.TFRecordDataset(paths, compression_type="GZIP" if is_gzip else "")
+    yield from records.batch(batch_size)
 
 
 def parse_columns(examples: tf.Tensor, spec: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -127,7 +130,7 @@ def score_examples(
     Args:
         scorer: the model.
         config: of the ranker, for the tasks.
-        files: gzip TFRecord files of tf.Examples.
+        files: TFRecord files of tf.Examples.
         out: the Parquet file; there once it is complete.
 
     Returns:

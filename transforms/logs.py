@@ -56,7 +56,10 @@ class Logs(Section):
             impression's time; earlier feedback goes to the dead letters.
         timestamp_unit: of timestamps given as plain integers.
         known_after: columns known only after the impression; no feature may use them.
-        partitions: how many partitions the join runs in; also the number of shards.
+        partitions: how many partitions the join runs in; also the number of shards. About
+            100,000 impressions a partition are best.
+        gzip_level: of the examples' files, 1 to 9. With 0 they are not compressed: eight
+            times as large for two thirds of the CPU.
     """
 
     adapter: Literal["canonical", "kuairand", "movielens"] = "canonical"
@@ -67,3 +70,5 @@ class Logs(Section):
     timestamp_unit: TimeUnit = "ms"
     known_after: tuple[Name, ...] = ()
     partitions: int = Field(4, ge=1, le=65536)
+    # Level 6, zlib's own choice, costs twice the CPU for a sixth less of bytes.
+    gzip_level: int = Field(1, ge=0, le=9)

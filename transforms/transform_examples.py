@@ -19,7 +19,7 @@ def transform_examples(data: DataConfig, files: dict[str, list[Path]], out: Path
 
     Args:
         data: features and tasks.
-        files: split -> gzip TFRecord files of raw examples.
+        files: split -> TFRecord files of raw examples.
         out: gets the transform graph, and `<split>-*.gz`.
     """
     schema, custom = make_schema(data), {"data": data.model_dump_json()}

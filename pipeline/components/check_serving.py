@@ -13,6 +13,7 @@ from tfx.utils import io_utils, path_utils
 
 from serving.bulk_scoring import ExampleScorer, read_examples
 from transforms.errors import GaterankError
+from transforms.ingest.writing.tfrecord import find_shards
 
 _NUM_EXAMPLES = 64
 
@@ -33,7 +34,7 @@ def CheckServing(  # noqa: N802
     Raises:
         GaterankError: if a prediction is not finite.
     """
-    files = sorted(Path(examples.path(split="eval")).glob("*.gz"))
+    files = find_shards(Path(examples.path(split="eval")))
     serialized = next(read_examples(files, _NUM_EXAMPLES))
     predictions = ExampleScorer(Path(path_utils.serving_model_path(model.uri)))(serialized)
     broken = [name for name, values in predictions.items() if not np.isfinite(values).all()]

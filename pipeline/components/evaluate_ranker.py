@@ -22,6 +22,7 @@ from pipeline.evaluation.tfma_files import eval_config, write_tfma_files
 from serving.bulk_scoring import ExampleScorer, key_and_label_spec, parse_columns, read_examples
 from transforms.examples import USER_ID, label_name, weight_name
 from transforms.features import CategoricalFeature
+from transforms.ingest.writing.tfrecord import find_shards
 
 FIGURES_FILE = "figures.json"
 PRUNING_FILE = "pruning.json"
@@ -50,7 +51,7 @@ def EvaluateRanker(  # noqa: N802
         code_version: part of the cache key.
     """
     config = RankerConfig.model_validate_json(ranker)
-    files = sorted(Path(examples.path(split="eval")).glob("*.gz"))
+    files = find_shards(Path(examples.path(split="eval")))
     rows, difference = read_eval_rows(config, files, model.uri, baseline_model.uri)
     if difference > MAX_PRUNING_DIFFERENCE:
         raise AssertionError(f"the pruned model differs from the full one by {difference}")

@@ -24,7 +24,7 @@ from tfx.types import artifact_utils, channel_utils, component_spec, standard_ar
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
-from transforms.ingest.pipeline import build_ingest
+from transforms.ingest.pipeline import build_ingest, shuffling_beside
 from transforms.ingest.plan import IngestOutputs
 from transforms.storage import list_files, locate
 
@@ -90,8 +90,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             eval=examples.path(split="eval"),
             dead_letters=artifact_utils.get_single_uri(output_dict["ingestion"]),
         )
-        with self._make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, config, exec_properties["logs"], outputs)
+        pipeline = self._make_beam_pipeline()
+        with shuffling_beside(outputs, pipeline) as shuffle, pipeline:
+            build_ingest(pipeline, config, exec_properties["logs"], outputs, shuffle=shuffle)
 
 
 class LogExampleGen(base_beam_component.BaseBeamComponent):

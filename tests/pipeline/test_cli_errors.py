@@ -158,7 +158,10 @@ def test_output_that_cannot_be_written_is_not_lost_in_silence(folder):
 
 
 def test_a_full_disk_during_ingestion_is_one_message(folder):
-    """The size of a file is limited, which also those may do who may not mount disks."""
+    """The size of a file is limited, which also those may do who may not mount disks.
+
+    Rows that wait for their partition and the partitions may both be the first to be full.
+    """
     out = folder / "full" / "out"
     command = ["ingest", "tiny.yaml", "--logs", "logs", "--out", str(out)]
     ended = subprocess.run(
@@ -170,7 +173,7 @@ def test_a_full_disk_during_ingestion_is_one_message(folder):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {out.parent}/.out.partial/Split-")
+    assert ended.stderr.startswith(f"error: {out.parent}/.out.partial/")
     assert ended.stderr.endswith("cannot be written: File too large\n")
     assert ended.stderr.count("\n") == 1
     assert not list(out.parent.iterdir())

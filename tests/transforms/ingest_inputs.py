@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from transforms.config import DataConfig
+from transforms.ingest.writing.examples import Examples, encode_batches
+from transforms.ingest.writing.pieces import Pieces
 
 START = 1_767_225_600_000
 """2026-01-01, in milliseconds."""
@@ -91,7 +94,8 @@ def write_csv(path: Path, rows: Sequence[Row], more: bytes = b"") -> None:
 
 def read_records(path: Path) -> Iterator[bytes]:
     """The records of a TFRecord file, their checksums checked."""
-    data = gzip.decompress(path.read_bytes())
+    data = path.read_bytes()
+    data = gzip.decompress(data) if path.suffix == ".gz" else data
     place = 0
     while place < len(data):
         size, size_check = struct.unpack_from("<QI", data, place)
@@ -106,6 +110,26 @@ def read_records(path: Path) -> Iterator[bytes]:
 def _masked(data: bytes) -> int:
     check = int(google_crc32c.value(data))
     return (((check >> 15) | (check << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def to_bytes(pieces: Pieces) -> list[bytes]:
+    """What is written of each row, nothing of it outside its place."""
+    ends = np.cumsum(pieces.sizes)
+    data = np.full(int(pieces.sizes.sum()) + 1, 0xEE, np.uint8)
+    pieces.write(data, ends - pieces.sizes)
+    assert data[-1] == 0xEE
+    rows = zip(ends - pieces.sizes, ends, strict=True)
+    return [data[start:end].tobytes() for start, end in rows]
+
+
+def encode(columns: Mapping[str, pa.Array]) -> list[bytes]:
+    """Columns as serialised tf.Examples."""
+    return to_bytes(Examples(dict(columns)))
+
+
+def encode_rows(rows: pa.RecordBatch) -> list[bytes]:
+    """Rows as serialised tf.Examples, in batches as ingestion makes them."""
+    return [record for batch in encode_batches(rows) for record in to_bytes(batch)]
 
 
 def decode(records: Sequence[bytes]) -> list[Row]:

@@ -20,7 +20,7 @@ from history_inputs import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_inputs import decode
+from ingest_inputs import decode, encode_rows
 
 from transforms.config import DataConfig
 from transforms.errors import ConfigError
@@ -32,10 +32,9 @@ from transforms.ingest.history.state import HistoryFile
 from transforms.ingest.history.statistics import Histories
 from transforms.ingest.history.sums import sums_within
 from transforms.ingest.plan import IngestPlan, Inspected
-from transforms.ingest.rows.partitions import pack, unpack
+from transforms.ingest.rows.messages import pack, unpack
 from transforms.ingest.steps.history_messages import add_history, key_messages, label_totals
 from transforms.ingest.steps.partition import label_partition
-from transforms.ingest.writing.examples import encode_batches
 from transforms.section import load_section
 
 
@@ -78,8 +77,7 @@ def make_history(shown, events, state=None, totals=None, until=None):
         known = to_rows(made.known_at(totals.last), key_set, plan.history_tasks)
         state[number, partition] = pack(known)
     examples = add_history(plan, labelled.examples, messages)
-    records = [record for batch in encode_batches(examples) for record in batch.to_pylist()]
-    return features_of(decode(records)), state, totals
+    return features_of(decode(encode_rows(examples))), state, totals
 
 
 @settings(max_examples=50, deadline=None)

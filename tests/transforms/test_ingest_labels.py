@@ -8,14 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_inputs import FEATURES, decode, make_config
+from ingest_inputs import FEATURES, decode, encode_rows, make_config
 
 from transforms.ingest.adapters.base import LogFile
 from transforms.ingest.adapters.canonical import CanonicalLogs
 from transforms.ingest.casting.fields import feedback_fields, impression_fields
 from transforms.ingest.plan import IngestPlan, Inspected
 from transforms.ingest.steps.partition import label_partition
-from transforms.ingest.writing.examples import encode_batches
 
 SKEW = 2000
 TASKS = {
@@ -84,8 +83,7 @@ def process(shown, events):
 
 
 def examples_of(processed):
-    encoded = encode_batches(processed.examples)
-    rows = decode([record for batch in encoded for record in batch.to_pylist()])
+    rows = decode(encode_rows(processed.examples))
     return {(row["request_id"][0].decode(), row["item_id"][0].decode()): row for row in rows}
 
 

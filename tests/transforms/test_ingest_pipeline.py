@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,14 @@ from ingest_inputs import (
 )
 from ingest_runs import digest, ingest, make_wide_pipeline, read_dead_letters, read_examples
 
+from transforms.engine import make_pipeline
 from transforms.errors import DeadLetterRatioError, InputError
+from transforms.ingest import pipeline
 from transforms.ingest.counting.checks import check_counts
 from transforms.ingest.counting.counts import check_balance, read_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTER_SCHEMA
 from transforms.ingest.pipeline import run_ingest
+from transforms.ingest.plan import IngestOutputs
 
 
 def outcome(counts, kind):
@@ -63,6 +67,15 @@ def test_parquet_and_csv_in_dated_folders_become_examples(tmp_path):
     assert counts.tasks["click"]["train"].examples == counts.splits["train"]
     names = sorted(path.name for path in (tmp_path / "out" / "Split-train").iterdir())
     assert names == [f"data_tfrecord-0000{shard}-of-00003.gz" for shard in range(3)]
+
+
+def test_plain_files_hold_the_examples_of_gzipped_ones(tmp_path):
+    ingest(tmp_path, make_config(), impressions(20))
+    examples = read_examples(tmp_path)
+    ingest(tmp_path, make_config(gzip_level=0))
+    assert read_examples(tmp_path) == examples
+    shards = sorted(path.name for path in (tmp_path / "out" / "Split-eval").iterdir())
+    assert shards == ["data_tfrecord-00000-of-00002", "data_tfrecord-00001-of-00002"]
 
 
 def write_messy_logs(logs: Path) -> None:
@@ -126,6 +139,38 @@ def test_the_same_logs_give_the_same_bytes_whatever_the_number_of_workers(tmp_pa
     run_ingest(config, logs, str(tmp_path / "three"), make_wide_pipeline)
     assert digest(tmp_path / "one") == digest(tmp_path / "three")
     assert len(digest(tmp_path / "one")) == 2 * 3 + 1
+
+
+def test_rows_that_wait_in_files_and_rows_that_the_engine_carries_give_the_same_bytes(
+    tmp_path, monkeypatch
+):
+    write_messy_logs(tmp_path / "logs")
+    config, logs = make_config(), str(tmp_path / "logs")
+    waited = []
+    remove = shutil.rmtree
+    monkeypatch.setattr(
+        pipeline.shutil,
+        "rmtree",
+        lambda folder, **options: (
+            waited.extend(Path(folder).glob("*.arrow")),
+            remove(folder, **options),
+        ),
+    )
+    run_ingest(config, logs, str(tmp_path / "files"))
+    assert waited
+    monkeypatch.setattr(pipeline, "is_in_process", lambda _: False)
+    waited.clear()
+    run_ingest(config, logs, str(tmp_path / "bytes"))
+    assert not waited
+    assert digest(tmp_path / "files") == digest(tmp_path / "bytes")
+
+
+def test_rows_do_not_wait_any_longer_when_the_pipeline_has_failed(tmp_path):
+    outputs = IngestOutputs("train", "eval", str(tmp_path))
+    with pytest.raises(KeyError), pipeline.shuffling_beside(outputs, make_pipeline()) as folder:
+        Path(folder).mkdir()
+        raise KeyError
+    assert not list(tmp_path.iterdir())
 
 
 def test_by_time_the_latest_impressions_are_the_eval_split(tmp_path):

@@ -4,8 +4,9 @@ Only whole Arrow record batches travel between steps. A request's impressions an
 meet in one partition; inside it the work is done on whole columns.
 """
 
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from transforms.config import DataConfig
-from transforms.engine import make_pipeline
+from transforms.engine import is_in_process, make_pipeline
 from transforms.errors import GaterankError
 from transforms.folders import taking_the_place_of
 from transforms.ingest.counting.checks import check_counts
@@ -34,6 +35,7 @@ def build_ingest(
     logs: str,
     outputs: IngestOutputs,
     history: str | None = None,
+    shuffle: str | None = None,
 ) -> PCollection[Any]:
     """Adds ingestion to a Beam pipeline.
 
@@ -47,6 +49,7 @@ def build_ingest(
         outputs: the folders to fill.
         history: the `history.parquet` of an earlier ingestion, which history features of
             later impressions start from.
+        shuffle: see `shuffling_beside`.
 
     Returns:
         One `IngestCounts`.
@@ -54,12 +57,33 @@ def build_ingest(
     Raises:
         InputError: before anything runs, if the logs cannot be ingested by this config.
     """
-    plan = make_plan(config, logs, history)
+    plan = make_plan(config, logs, history)._replace(shuffle=shuffle)
     read = pipeline | "ReadLogs" >> ReadLogs(plan)
     written = read | "WriteExamples" >> WriteExamples(plan, outputs)
     tallies = (read.tallies, written)
     counts: PCollection[Any] = tallies | "WriteCounts" >> WriteCounts(plan, outputs.dead_letters)
     return counts
+
+
+@contextlib.contextmanager
+def shuffling_beside(outputs: IngestOutputs, pipeline: beam.Pipeline) -> Iterator[str | None]:
+    """Gives the folder where rows wait for their partition while a pipeline runs.
+
+    That is beside the dead letters, where there is room, for a pipeline inside this process
+    and a local disk; else there is none, and the engine carries the rows.
+
+    Args:
+        outputs: the folders to fill.
+        pipeline: that is to run.
+    """
+    if not is_in_process(pipeline) or "://" in outputs.dead_letters:
+        yield None
+        return
+    folder = Path(outputs.dead_letters) / ".shuffle"
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_ingest(
@@ -94,8 +118,9 @@ def run_ingest(
     with taking_the_place_of(out, f"{DEAD_LETTERS}/{COUNTS_FILE}") as partial:
         splits = [partial / "Split-train", partial / "Split-eval"]
         outputs = IngestOutputs(str(splits[0]), str(splits[1]), str(partial / DEAD_LETTERS))
-        with make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, config, logs, outputs, history)
+        pipeline = make_beam_pipeline()
+        with shuffling_beside(outputs, pipeline) as shuffle, pipeline:
+            build_ingest(pipeline, config, logs, outputs, history, shuffle)
         counts = read_counts(outputs.dead_letters)
         try:
             check_counts(counts, config, every_split)

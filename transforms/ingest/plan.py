@@ -43,6 +43,8 @@ class IngestPlan(NamedTuple):
         files: sorted by relative path; a file's place is its `source` number.
         fields: role -> what is read from its rows.
         history: of an earlier ingestion, to start from.
+        shuffle: folder of the one machine that all workers run on, where rows wait for their
+            partition; None sends them through the engine.
     """
 
     config: DataConfig
@@ -50,6 +52,7 @@ class IngestPlan(NamedTuple):
     files: tuple[Inspected, ...]
     fields: dict[Role, Fields]
     history: HistoryFile | None = None
+    shuffle: str | None = None
 
     @property
     def has_position(self) -> bool:

@@ -46,8 +46,7 @@ def join(impressions: pa.RecordBatch, feedback: pa.RecordBatch) -> Joined:
     ids, feedback_ids = _number(impressions, feedback)
     kept, first_of = _first_rows(impressions, ids)
     conflicts = _conflicts(impressions, kept, first_of)
-    impressions_kept = impressions.take(pa.array(kept))
-    order = _sorted(impressions_kept, (TIMESTAMP, REQUEST_ID, ITEM_ID))
+    order = _sorted(impressions, kept, (TIMESTAMP, REQUEST_ID, ITEM_ID))
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     unique = _distinct(feedback, feedback_ids)
@@ -55,7 +54,7 @@ def join(impressions: pa.RecordBatch, feedback: pa.RecordBatch) -> Joined:
     found = slot < len(kept)
     found[found] = ids[kept][slot[found]] == feedback_ids[unique][found]
     return Joined(
-        impressions_kept.take(pa.array(order)),
+        impressions.take(pa.array(kept[order])),
         len(ids) - len(kept) - int(conflicts.sum()),
         impressions.take(pa.array(np.flatnonzero(conflicts))),
         feedback.take(pa.array(unique[found])),
@@ -111,6 +110,8 @@ def _distinct(feedback: pa.RecordBatch, ids: Ints) -> Ints:
     return distinct
 
 
-def _sorted(rows: pa.RecordBatch, names: tuple[str, ...]) -> Ints:
-    order: Ints = pc.sort_indices(rows, [(name, "ascending") for name in names]).to_numpy()
+def _sorted(rows: pa.RecordBatch, kept: Ints, names: tuple[str, ...]) -> Ints:
+    """The places in `kept` by rising columns."""
+    keys = rows.select(names).take(pa.array(kept))
+    order: Ints = pc.sort_indices(keys, [(name, "ascending") for name in names]).to_numpy()
     return order.astype(np.int64)

@@ -10,7 +10,8 @@ from transforms.ingest.history.keys import KEY, PLACE, make_key_rows
 from transforms.ingest.history.priors import Totals
 from transforms.ingest.joining.labels import known_after
 from transforms.ingest.plan import IngestPlan
-from transforms.ingest.rows.partitions import cut, partition_by_key
+from transforms.ingest.rows.messages import Message, cut
+from transforms.ingest.rows.partitions import partition_by_key
 from transforms.ingest.steps.partition import Labelled
 
 
@@ -31,7 +32,7 @@ def label_totals(plan: IngestPlan, labelled: Labelled) -> Totals:
 
 def key_messages(
     plan: IngestPlan, partition: int, labelled: Labelled
-) -> Iterator[tuple[tuple[int, int], bytes]]:
+) -> Iterator[tuple[tuple[int, int], Message]]:
     """((number of the key set, partition of the key), rows as Arrow IPC)."""
     for number, key_set in enumerate(plan.key_sets):
         rows = make_key_rows(

@@ -14,7 +14,8 @@ from transforms.ingest.history.priors import Totals
 from transforms.ingest.history.state import HISTORY_FILE, read_history, to_totals, write_history
 from transforms.ingest.history.statistics import Histories
 from transforms.ingest.plan import IngestPlan
-from transforms.ingest.rows.partitions import cut, partition_by_key, unpack
+from transforms.ingest.rows.messages import cut, unpack
+from transforms.ingest.rows.partitions import partition_by_key
 from transforms.ingest.steps.merge import MergeFn
 
 KEY_ROWS, STATE, TOTALS = "key_rows", "state", "totals"

@@ -18,7 +18,8 @@ from transforms.ingest.dead_letters.files import make_dead_letters
 from transforms.ingest.joining.splits import Times
 from transforms.ingest.plan import IngestPlan, Part
 from transforms.ingest.rows.columns import EVENT
-from transforms.ingest.rows.partitions import cut, partition_by_request
+from transforms.ingest.rows.messages import Message, cut
+from transforms.ingest.rows.partitions import partition_by_request
 from transforms.ingest.steps.read_part import Checked, read_part
 from transforms.ingest.steps.write_counts import count_in_beam
 
@@ -30,9 +31,9 @@ class Read(NamedTuple):
     """What comes out of `ReadLogs`.
 
     Attributes:
-        impressions: (partition, rows as Arrow IPC).
-        feedback: (partition, rows as Arrow IPC).
-        dead_letters: (partition, rows as Arrow IPC).
+        impressions: (partition, message).
+        feedback: (partition, message).
+        dead_letters: (partition, message).
         tallies: what was read and refused.
         times: histograms of the impressions' times, if the split is by time.
     """
@@ -92,19 +93,22 @@ class ReadPartFn(beam.DoFn):
         yield TaggedOutput(TALLIES, tally)
 
     def _send(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
-        partitions = self._plan.config.logs.partitions
         if checked.impressions is not None:
             rows = checked.impressions
             tally.add("impressions", "read", amount=rows.num_rows)
-            yield from cut(rows, partition_by_request(rows.column(REQUEST_ID), partitions))
+            yield from self._cut(rows)
             if self._plan.config.logs.split.by == "time":
                 yield TaggedOutput(TIMES, Times.of(rows.column(TIMESTAMP).to_numpy()))
         if checked.feedback is not None:
             rows = _pick_events(checked, self._plan.config.events, tally)
-            messages = cut(rows, partition_by_request(rows.column(REQUEST_ID), partitions))
-            yield from (TaggedOutput(FEEDBACK, message) for message in messages)
+            yield from (TaggedOutput(FEEDBACK, message) for message in self._cut(rows))
         if checked.refused:
             yield from self._refuse(checked, part, tally)
+
+    def _cut(self, rows: pa.RecordBatch) -> Iterator[tuple[int, Message]]:
+        partitions = self._plan.config.logs.partitions
+        to = partition_by_request(rows.column(REQUEST_ID), partitions)
+        return cut(rows, to, self._plan.shuffle)
 
     def _refuse(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
         log = self._plan.files[part.source].log

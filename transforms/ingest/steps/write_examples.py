@@ -16,7 +16,7 @@ from transforms.ingest.dead_letters.files import (
     write_dead_letters,
 )
 from transforms.ingest.plan import IngestOutputs, IngestPlan
-from transforms.ingest.rows.partitions import pack, unpack
+from transforms.ingest.rows.messages import Message, pack, unpack
 from transforms.ingest.steps.find_eval_start import FindEvalStartFn
 from transforms.ingest.steps.history_messages import add_history, key_messages, label_totals
 from transforms.ingest.steps.make_histories import KEY_ROWS, TOTALS, HistoryInputs, MakeHistories
@@ -94,7 +94,7 @@ class _WriterFn(beam.DoFn):
         self._plan = plan
         self._outputs = outputs
 
-    def _label(self, messages: dict[str, Iterable[bytes]]) -> Labelled:
+    def _label(self, messages: dict[str, Iterable[Message]]) -> Labelled:
         return label_partition(
             self._plan,
             unpack(messages[IMPRESSIONS], self._plan.schema("impressions")),
@@ -102,7 +102,7 @@ class _WriterFn(beam.DoFn):
         )
 
     def _write_dead_letters(
-        self, partition: int, messages: Iterable[bytes], found: list[pa.RecordBatch]
+        self, partition: int, messages: Iterable[Message], found: list[pa.RecordBatch]
     ) -> None:
         shards = self._plan.config.logs.partitions
         path = dead_letters_path(self._outputs.dead_letters, partition, shards)
@@ -111,17 +111,18 @@ class _WriterFn(beam.DoFn):
     def _write_examples(
         self, partition: int, examples: pa.RecordBatch, eval_from: int | None, tally: Tally
     ) -> None:
-        shards = self._plan.config.logs.partitions
+        logs = self._plan.config.logs
         splits = split_examples(examples, self._plan.config, eval_from, tally)
         for split, folder in zip(SPLITS, (self._outputs.train, self._outputs.eval), strict=True):
-            write_records(shard_path(folder, partition, shards), encode_batches(splits[split]))
+            path = shard_path(folder, partition, logs.partitions, logs.gzip_level)
+            write_records(path, encode_batches(splits[split]), logs.gzip_level)
 
 
 class WritePartitionFn(_WriterFn):
     """Joins, labels, splits, encodes and writes one partition."""
 
     def process(
-        self, element: tuple[int, dict[str, Iterable[bytes]]], eval_from: int | None
+        self, element: tuple[int, dict[str, Iterable[Message]]], eval_from: int | None
     ) -> Iterator[Tally]:
         partition, messages = element
         labelled = self._label(messages)
@@ -134,7 +135,7 @@ class WritePartitionFn(_WriterFn):
 class LabelPartitionFn(_WriterFn):
     """Joins and labels one partition, writes its dead letters, and tells its keys."""
 
-    def process(self, element: tuple[int, dict[str, Iterable[bytes]]]) -> Iterator[Any]:
+    def process(self, element: tuple[int, dict[str, Iterable[Message]]]) -> Iterator[Any]:
         partition, messages = element
         labelled = self._label(messages)
         self._write_dead_letters(partition, messages[DEAD_LETTERS], labelled.dead_letters)

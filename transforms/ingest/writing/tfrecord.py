@@ -1,61 +1,98 @@
-"""Writes TFRecord files, gzipped, always the same bytes for the same records."""
+"""Writes TFRecord files, gzipped or plain, always the same bytes for the same records.
 
+A record is framed by its length, 8 bytes, the length's checksum, 4, and after it its own
+checksum, 4.
+"""
+
+import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
 
 import google_crc32c
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy.typing as npt
 
-from transforms.ingest.writing.wire import by_length
+from transforms.ingest.rows.arrays import Ints
+from transforms.ingest.writing.pieces import Pieces, Prefixes
+from transforms.ingest.writing.scatter import Bytes, put
 from transforms.storage import write_whole
 
-# Level 6, zlib's own choice, costs four times the CPU for a quarter less of bytes.
-_LEVEL = 1
+GZIP_SUFFIX = ".gz"
 _GZIP = 16 + zlib.MAX_WBITS
+_HEAD, _TAIL = 12, 4
 
 
-def shard_path(folder: str, shard: int, shards: int) -> str:
+def shard_path(folder: str, shard: int, shards: int, gzip_level: int) -> str:
     """The path of a shard, as TFX names it.
 
     Example:
-        >>> shard_path("/out", 0, 4)
+        >>> shard_path("/out", 0, 4, gzip_level=1)
         '/out/data_tfrecord-00000-of-00004.gz'
     """
-    return f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+    suffix = GZIP_SUFFIX if gzip_level else ""
+    return f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}{suffix}"
 
 
-def write_records(path: str, batches: Iterable[pa.Array]) -> None:
-    """Writes records to a gzipped TFRecord file, which appears once it is complete.
+def find_shards(folder: Path) -> list[Path]:
+    """The shards in a folder, gzipped or plain, in their order."""
+    return sorted(folder.glob("data_tfrecord-*-of-*"))
+
+
+def write_records(path: str, batches: Iterable[Pieces], gzip_level: int) -> None:
+    """Writes records to a TFRecord file, which appears once it is complete.
 
     Args:
         path: of the file.
-        batches: of records, binary.
+        batches: of records.
+        gzip_level: 0 writes a plain file.
     """
-    # zlib writes a gzip header without name and time.
-    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     with write_whole(path) as stream:
-        for records in batches:
-            stream.write(compressor.compress(frame(records)))
+        if not gzip_level:
+            for data in frames(batches):
+                stream.write(data)
+            return
+        # zlib writes a gzip header without name and time.
+        compressor = zlib.compressobj(gzip_level, zlib.DEFLATED, _GZIP)
+        for data in frames(batches):
+            stream.write(compressor.compress(data.data))
         stream.write(compressor.flush())
 
 
-def frame(records: pa.Array) -> memoryview:
-    """Frames records: length, its checksum, the record, the record's checksum.
+def frames(batches: Iterable[Pieces]) -> Iterator[Bytes]:
+    """Writes the records of each batch one after the other, each in its frame.
 
-    Args:
-        records: binary [n], without nulls.
+    All batches are written to the same memory, for new memory costs more than writing to it:
+    one is gone when the next is asked for.
     """
-    heads = by_length(pc.binary_length(records), _head)
-    checksums = np.fromiter(map(google_crc32c.value, records.to_pylist()), np.uint32, len(records))
-    ends = np.arange(0, 4 * len(records) + 1, 4, dtype=np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(_mask(checksums).astype("<u4"))]
-    tails = pa.Array.from_buffers(pa.binary(), len(records), buffers)
-    framed = pc.binary_join_element_wise(heads, records, tails, b"")
-    return memoryview(framed.buffers()[2] or b"")[
-        : int(pc.sum(pc.binary_length(framed)).as_py() or 0)
-    ]
+    memory = np.empty(0, np.uint8)
+    for records in batches:
+        size = int(records.sizes.sum()) + (_HEAD + _TAIL) * len(records.sizes)
+        if size > len(memory):
+            memory = np.empty(size + size // 4, np.uint8)
+        data = memory[:size]
+        _write_frames(records, data)
+        yield data
+
+
+def _write_frames(records: Pieces, data: Bytes) -> None:
+    sizes = records.sizes
+    tails = np.cumsum(_HEAD + sizes + _TAIL) - _TAIL
+    starts = tails - sizes
+    records.write(data, starts)
+    Prefixes(sizes, _head).write(data, starts - _HEAD)
+    put(data, tails, _checksums(data, sizes).astype("<u4").view("V4"))
+
+
+def _checksums(data: Bytes, sizes: Ints) -> npt.NDArray[np.uint32]:
+    """The masked checksum of each framed record, [n]."""
+    steps = np.full(2 * len(sizes), _TAIL + _HEAD)
+    steps[:1], steps[1::2] = _HEAD, sizes
+    # To read on is the cheapest way to the bytes objects that google_crc32c takes.
+    pieces = map(io.BytesIO(data.data).read, steps.tolist())
+    values = map(google_crc32c.value, islice(pieces, 1, None, 2))
+    return _mask(np.fromiter(values, np.uint32, len(sizes)))
 
 
 def _head(length: int) -> bytes:
@@ -64,6 +101,6 @@ def _head(length: int) -> bytes:
     return data + checksum.astype("<u4").tobytes()
 
 
-def _mask(checksums: np.ndarray) -> np.ndarray:
+def _mask(checksums: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """TFRecord's masked CRC: rotated, and moved by a constant."""
     return ((checksums >> np.uint32(15)) | (checksums << np.uint32(17))) + np.uint32(0xA282EAD8)
