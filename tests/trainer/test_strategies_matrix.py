@@ -55,11 +55,16 @@ def cells(transformed) -> Cells:
 
 
 def largest_difference(one: Cell, other: Cell) -> float:
-    """Over all weights: trained ones, the gate's state, the step of convergence."""
+    """Over all weights: trained ones, the gate's state, the step of convergence.
+
+    Relative where they are large: a state counts what all examples gave an expert.
+    """
     weights = [name for name in one if name.startswith("weight")]
     assert weights == [name for name in other if name.startswith("weight")]
     return max(
-        (np.abs(one[name].astype(float) - other[name]).max() for name in weights if one[name].size),
+        (np.abs(one[name].astype(float) - other[name]) / np.maximum(1.0, np.abs(one[name]))).max()
+        for name in weights
+        if one[name].size
     )
 
 
