@@ -11,10 +11,11 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 DEMO ?= demo
 IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
+ENGINE ?= spark
 # A file's tests share costly fixtures, so a file stays with one worker.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: help demo test test-fast experiment bench pictures lint types check lock clean
+.PHONY: help demo test test-fast engine-test experiment bench pictures lint types check lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,9 @@ test: $(READY)  ## all tests
 
 test-fast: $(READY)  ## the tests that need no pipeline run
 	$(PYTEST) -m "not slow"
+
+engine-test: $(READY)  ## ingestion on a cluster, workers killed: the same bytes? ENGINE=flink
+	$(BIN)/python -m deployment.engines trial $(ENGINE) $(ARGS)
 
 experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="--quick"
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }

@@ -11,6 +11,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=[*FOLDERS, *(f"{folder}.*" for folder in FOLDERS)]),
-    package_data={"pipeline": ["report/*.html.j2", "report/*.css"]},
+    package_data={
+        "pipeline": ["report/*.html.j2", "report/*.css"],
+        "deployment": ["engines/*.properties", "engines/*.xml", "engines/*/*.txt"],
+    },
     entry_points={"console_scripts": ["gaterank = pipeline.cli.main:main"]},
 )

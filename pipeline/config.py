@@ -10,6 +10,7 @@ from pipeline.strict_yaml import read_yaml
 from trainer.config import TrainerConfig, Training, check_gate
 from trainer.gates.options import TopKOptions
 from trainer.gates.registry import GateOptions
+from transforms.beam import Beam
 from transforms.config import DataConfig
 from transforms.errors import ConfigError, InputError
 from transforms.section import Name, Section, load_section
@@ -105,11 +106,13 @@ class RankerConfig(TrainerConfig, DataConfig):
         name: of the served model.
         baseline: what the candidate is compared against.
         evaluation: thresholds and slices.
+        beam: the engine that ingestion and the statistics run on; it changes no result.
     """
 
     name: Name
     baseline: Baseline = Baseline()
     evaluation: Evaluation = Evaluation()
+    beam: Beam = Beam()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
@@ -146,6 +149,10 @@ class RankerConfig(TrainerConfig, DataConfig):
     def data_config(self) -> DataConfig:
         """The sections that floor 1 reads."""
         return DataConfig(logs=self.logs, features=self.features, tasks=self.tasks)
+
+    def without_engine(self) -> "RankerConfig":
+        """The same ranker on the engine that is the default, as what results depend on."""
+        return self.model_copy(update={"beam": Beam()})
 
     def trainer_config(self, role: Literal["candidate", "baseline"]) -> TrainerConfig:
         """The sections that the trainer reads, for the candidate or for the baseline."""

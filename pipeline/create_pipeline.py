@@ -21,7 +21,10 @@ from pipeline.places import Places
 
 
 def create_pipeline(
-    config: RankerConfig, places: Places, beam_pipeline_args: list[str]
+    config: RankerConfig,
+    places: Places,
+    beam_pipeline_args: list[str],
+    span: int | None = None,
 ) -> Pipeline:
     """Composes the components; every orchestrator runs this same pipeline.
 
@@ -29,6 +32,7 @@ def create_pipeline(
         config: the whole YAML.
         places: where it reads and writes.
         beam_pipeline_args: of every component that runs on Beam.
+        span: with `logs.spans`: the last one to train on; by default the newest complete one.
 
     Returns:
         The TFX pipeline, named after the ranker.
@@ -36,9 +40,12 @@ def create_pipeline(
     data = config.data_config()
     data_code, trainer_code = code_version("transforms"), code_version("transforms", "trainer")
     whole_code = code_version("transforms", "trainer", "serving", "pipeline")
+    ranker = config.without_engine().model_dump_json()
 
-    # Logs -> tf.Examples of two splits, dead letters, counts.
-    examples = LogExampleGen(data=data, logs=places.logs, code_version=data_code)
+    # Logs -> tf.Examples of two splits, dead letters, counts; only new spans are read.
+    examples = LogExampleGen(
+        data=data, logs=places.logs, code_version=data_code, store=places.spans, span=span
+    )
     check_ingest = CheckIngest(
         ingestion=examples.outputs["ingestion"],
         data=data.model_dump_json(),
@@ -90,7 +97,7 @@ def create_pipeline(
         examples=examples.outputs["examples"],
         model=candidate.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        ranker=config.model_dump_json(),
+        ranker=ranker,
         code_version=whole_code,
     )
 
@@ -123,7 +130,7 @@ def create_pipeline(
         baseline_model=baseline.outputs["model"],
         evaluation=evaluator.outputs["evaluation"],
         pushed_model=pusher.outputs["pushed_model"],
-        ranker=config.model_dump_json(),
+        ranker=ranker,
         logs=places.logs,
         code_version=whole_code,
     )

@@ -9,17 +9,20 @@ from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
 from pipeline.progress import NestedLines, Say, logged_to
 from pipeline.workspace import Run, Workspace
-from transforms.engine import IN_PROCESS_ARGS
 from transforms.errors import InputError
+from transforms.storage import is_uri
 
 
-def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> Run:
+def run_local(
+    config: RankerConfig, workspace: Workspace, logs: Path | str | None, span: int | None = None
+) -> Run:
     """Runs the whole pipeline; components whose inputs did not change are not run again.
 
     Args:
         config: the whole YAML.
         workspace: where artifacts, metadata and pushed versions are kept.
-        logs: folder of the log files; None for the YAML's `logs.path`.
+        logs: folder of the log files, or its URI; None for the YAML's `logs.path`.
+        span: the last one to train on; None for the newest that is complete.
 
     Returns:
         The run, with its blessing and its report.
@@ -30,35 +33,50 @@ def run_local(config: RankerConfig, workspace: Workspace, logs: Path | None) -> 
         GaterankError: whatever a component found wrong with the data.
     """
     folder = find_logs(config, logs)
+    check_span(config, span)
     with full_disk_is_said(workspace.folder), workspace.locked():
         log_file = workspace.new_log_file()
         with logged_to(log_file) as say:
             say(f"{config.name}: run in {workspace.folder}, log in {log_file}")
-            _run(config, workspace, str(folder), say)
+            _run(config, workspace, folder, say, span)
             return workspace.runs()[0]
 
 
-def find_logs(config: RankerConfig, logs: Path | None) -> Path:
-    """The folder of the log files: as given, or else the YAML's `logs.path`.
+def find_logs(config: RankerConfig, logs: Path | str | None) -> str:
+    """The folder of the log files: as given, or else the YAML's `logs.path`; may be a URI.
 
     Raises:
-        InputError: if neither names a folder that is there.
+        InputError: if neither names a folder, or a local one is not there.
     """
-    folder = logs or (Path(config.logs.path) if config.logs.path else None)
-    if folder is None:
+    folder = str(logs or config.logs.path or "")
+    if not folder:
         raise InputError("logs: name their folder by --logs or by `logs.path` of the YAML")
-    if not folder.is_dir():
-        raise InputError(f"logs: must be a folder. Received: {str(folder)!r}")
-    return folder.resolve()
+    if is_uri(folder):
+        return folder
+    if not Path(folder).is_dir():
+        raise InputError(f"logs: must be a folder. Received: {folder!r}")
+    return str(Path(folder).resolve())
 
 
-def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say) -> None:
+def check_span(config: RankerConfig, span: int | None) -> None:
+    """Refuses a span where the YAML knows none.
+
+    Raises:
+        InputError: saying what is missing.
+    """
+    if span is not None and config.logs.spans is None:
+        raise InputError("span: needs `logs.spans` in the YAML")
+
+
+def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, span: int | None) -> None:
     started = time.monotonic()
     say("      loading TensorFlow and TFX ...")
     from pipeline.create_pipeline import create_pipeline
     from pipeline.sequential_runner import SequentialRunner
+    from transforms.engine import make_tfx_args
 
-    pipeline = create_pipeline(config, workspace.places(config.name, logs), list(IN_PROCESS_ARGS))
+    places, args = workspace.places(config.name, logs), make_tfx_args(config.beam)
+    pipeline = create_pipeline(config, places, list(args), span)
     logger, handler = logging.getLogger("gaterank"), NestedLines(say)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -13,9 +13,11 @@ class Places:
         root: folder of all artifacts.
         metadata: SQLite file of ML Metadata.
         served: folder that a server watches; versions are pushed into it.
+        spans: store of ingested spans, for `logs.spans`.
     """
 
     logs: str
     root: Path
     metadata: Path
     served: Path
+    spans: Path

@@ -1,6 +1,5 @@
 """A workspace: the folder of one ranker's artifacts, metadata, logs and pushed versions."""
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +12,8 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.places import Places
-from transforms.errors import InputError, write_error
-from transforms.folders import make_folder
+from transforms.errors import InputError
+from transforms.folders import locked, make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
 _DATABASE = "metadata.sqlite"
@@ -30,12 +29,14 @@ class Run:
         ranker: the pipeline's name.
         artifacts: type name -> the live artifacts of that type, in order of creation.
         failed: names of components that failed.
+        logs: folder of the log files; None if no component got that far.
     """
 
     run_id: str
     ranker: str
     artifacts: dict[str, list[metadata_store_pb2.Artifact]]
     failed: tuple[str, ...]
+    logs: str | None = None
 
     def uri(self, type_name: str) -> Path | None:
         """The folder of the only artifact of a type, None if the run has none."""
@@ -79,6 +80,7 @@ class Workspace:
             root=self.folder / "artifacts",
             metadata=self.folder / _DATABASE,
             served=self.folder / "serving" / ranker,
+            spans=self.folder / "spans" / ranker,
         )
 
     def new_log_file(self) -> Path:
@@ -95,16 +97,7 @@ class Workspace:
             InputError: if another run holds the workspace, or it can be no workspace.
             DiskFullError: if there is no room for it.
         """
-        make_folder(self.folder)
-        try:
-            lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            raise write_error(self.folder, error) from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{self.folder}: another run is using this workspace") from None
+        with locked(self.folder, "workspace"):
             self._check_database()
             yield
 
@@ -151,6 +144,7 @@ def _read_run(store: metadata_store.MetadataStore, context: metadata_store_pb2.C
         if artifact.state == _LIVE:
             artifacts.setdefault(types[artifact.type_id], []).append(artifact)
     executions = store.get_executions_by_context(context.id)
+    read_logs = [e for e in executions if "logs" in e.custom_properties]
     failed = [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.FAILED]
     return Run(
         run_id=context.name,
@@ -158,6 +152,7 @@ def _read_run(store: metadata_store.MetadataStore, context: metadata_store_pb2.C
         artifacts=artifacts,
         # A node's context is named `<pipeline>.<component>`.
         failed=tuple(_context_of(store, [e], "node").rpartition(".")[2] for e in failed),
+        logs=next((e.custom_properties["logs"].string_value for e in read_logs), None),
     )
 
 

@@ -83,6 +83,16 @@ class DataConfig(Section):
                 raise ValueError(f"tasks.{name}: a group has this name; give one of them another")
         return self
 
+    @model_validator(mode="after")
+    def _labels_are_of_known_events(self) -> "DataConfig":
+        unknown = set(self.events) - set(self.logs.events or self.events)
+        if unknown:
+            raise ValueError(
+                "logs.events: must name every event that a label or a mask needs. "
+                f"Missing: {sorted(unknown)}"
+            )
+        return self
+
     @property
     def column_features(self) -> dict[str, NumericFeature | CategoricalFeature]:
         """The features that columns of the impressions hold."""

@@ -120,6 +120,7 @@ class CategoricalFeature(ColumnFeature):
         hash_buckets: hashes words to so many ids; no vocabulary is learned.
         multivalued: the value is a list of words (Parquet) or split at `separator` (CSV).
         max_values: how many words of a list are read; the rest is ignored.
+        is_in: the only words there are; an impression with another one is a dead letter.
         embedding_dim: width of the embedding; by default `model.embedding_dim`.
         dropout: share of training examples that see id 0 in place of the word, so that
             the model does not lean on ids that it will not meet again.
@@ -133,6 +134,7 @@ class CategoricalFeature(ColumnFeature):
     multivalued: bool = False
     max_values: int = Field(8, ge=1, le=1024)
     separator: str = Field("|", min_length=1, max_length=8)
+    is_in: tuple[str, ...] = ()
     embedding_dim: int | None = Field(None, ge=1, le=1024)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 

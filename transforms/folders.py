@@ -1,11 +1,17 @@
 """Folders that appear under their name only once they are complete."""
 
 import contextlib
+import fcntl
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyarrow import fs
+
 from transforms.errors import InputError, write_error
+from transforms.storage import is_uri, locate, write_whole
+
+_UNFINISHED = ".unfinished"
 
 
 def make_folder(folder: Path) -> None:
@@ -19,6 +25,31 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(folder, error) from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Keeps a second process out of a folder, which is made if it is not there.
+
+    Args:
+        folder: gets the file `.lock`.
+        what: of the folder, for the message.
+
+    Raises:
+        InputError: if another process holds the folder, or it cannot be made.
+        DiskFullError: if there is no room for it.
+    """
+    make_folder(folder)
+    try:
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise write_error(folder, error) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another run is using this {what}") from None
+        yield
 
 
 @contextlib.contextmanager
@@ -64,3 +95,36 @@ def taking_the_place_of(out: Path, marker: str) -> Iterator[Path]:
     finally:
         for leftover in (partial, old):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def filling(out: str, marker: str) -> Iterator[str]:
+    """Gives a folder to fill that becomes `out`, which may be on an object store.
+
+    A local folder appears whole, at the end. An object store cannot rename a folder: there
+    `out` is emptied and filled in place, and is complete when it has the marker.
+
+    Args:
+        out: path or URI; what was there before is replaced.
+        marker: a file that is written last, by which an earlier one is known.
+
+    Raises:
+        InputError: if `out` holds other things or cannot be made.
+        DiskFullError: if there is no room.
+    """
+    if not is_uri(out):
+        with taking_the_place_of(Path(out), marker) as partial:
+            yield str(partial)
+        return
+    file_system, inner = locate(out)
+    unfinished = f"{inner}/{_UNFINISHED}"
+    found = file_system.get_file_info([inner, f"{inner}/{marker}", unfinished])
+    is_there, *is_ours = (info.type != fs.FileType.NotFound for info in found)
+    if is_there and not any(is_ours):
+        raise InputError(f"{out}: must be new, or of an earlier run, with {marker}")
+    file_system.create_dir(inner, recursive=True)
+    file_system.delete_dir_contents(inner)
+    with write_whole(f"{out}/{_UNFINISHED}"):
+        pass
+    yield out
+    file_system.delete_file(unfinished)

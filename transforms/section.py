@@ -1,7 +1,7 @@
 """The base of every section of the YAML: frozen, closed to unknown fields, well-spoken."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
@@ -65,6 +65,17 @@ def format_duration(value: timedelta) -> str:
         if milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"
+
+
+def format_time(milliseconds: int) -> str:
+    """Writes a time since the epoch as ISO-8601 in UTC.
+
+    Example:
+        >>> format_time(1_767_225_600_000)
+        '2026-01-01T00:00:00.000Z'
+    """
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Duration = Annotated[

@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,19 +13,58 @@ from pyarrow import fs
 from transforms.errors import InputError, write_error
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_ATTEMPT = re.compile(r"\..+\.[0-9a-f]{32}")
+
+
+def is_uri(path: str) -> bool:
+    """Whether a place is named by a URI (`gs://`, `s3://`, `hdfs://`), not by a local path."""
+    return "://" in path
 
 
 def locate(path: str) -> tuple[fs.FileSystem, str]:
-    """Finds the file system of a path or a URI (`gs://`, `s3://`, `hdfs://`).
+    """Finds the file system of a path or a URI.
+
+    Raises:
+        InputError: if there is no such kind of URI, or this machine cannot read it.
 
     Example:
         >>> locate("/tmp/logs")[1]
         '/tmp/logs'
     """
-    if "://" in path:
-        file_system, inner = fs.FileSystem.from_uri(path)
-        return file_system, str(inner)
+    if is_uri(path):
+        try:
+            file_system, inner = fs.FileSystem.from_uri(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            # Of libraries that are not there all the places where they might be follow.
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{path}: must be a path or a URI: {reason}") from None
+        return file_system, str(inner).rstrip("/")
     return fs.LocalFileSystem(), str(Path(path).absolute())
+
+
+def in_full(path: str) -> str:
+    """A path from the root on; a URI without a slash at its end.
+
+    Example:
+        >>> in_full("gs://logs/days/"), in_full("/logs/days/")
+        ('gs://logs/days', '/logs/days')
+    """
+    return path.rstrip("/") if is_uri(path) else str(Path(path).absolute())
+
+
+def is_file(path: str) -> bool:
+    """Whether there is such a file."""
+    file_system, inner = locate(path)
+    return bool(file_system.get_file_info(inner).type == fs.FileType.File)
+
+
+def list_folders(folder: str) -> list[str]:
+    """The names of the folders in a folder, if there is one."""
+    file_system, inner = locate(folder)
+    if file_system.get_file_info(inner).type != fs.FileType.Directory:
+        return []
+    found = file_system.get_file_info(fs.FileSelector(inner))
+    return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
 
 def list_files(folder: str) -> dict[str, str]:
@@ -51,6 +91,20 @@ def list_files(folder: str) -> dict[str, str]:
         for relative in sorted(relatives)
         if not _is_marker(relative)
     }
+
+
+def fingerprint_files(files: Mapping[str, str]) -> dict[str, list[int]]:
+    """What tells that a file changed: relative path -> size and time of change, nanoseconds.
+
+    Args:
+        files: relative path -> path.
+    """
+    found = {}
+    for relative, path in files.items():
+        file_system, inner = locate(path)
+        info = file_system.get_file_info(inner)
+        found[relative] = [info.size, info.mtime_ns]
+    return found
 
 
 def _is_marker(relative: str) -> bool:
@@ -91,6 +145,23 @@ def open_stream(path: str) -> pa.NativeFile:
     return file_system.open_input_stream(inner, compression=compression, buffer_size=1 << 20)
 
 
+def read_whole(path: str, max_bytes: int) -> bytes:
+    """Reads a file; of one that is too large no more than the bound gets into memory.
+
+    Raises:
+        InputError: if it cannot be read, or is larger.
+    """
+    file_system, inner = locate(path)
+    try:
+        with file_system.open_input_stream(inner) as stream:
+            content: bytes = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if len(content) > max_bytes:
+        raise InputError(f"{path}: must be at most {max_bytes} bytes")
+    return content
+
+
 @contextlib.contextmanager
 def write_whole(path: str) -> Iterator[pa.NativeFile]:
     """Opens a file for writing that appears under its name only once it is complete.
@@ -116,3 +187,21 @@ def write_whole(path: str) -> Iterator[pa.NativeFile]:
         if isinstance(error, OSError):
             raise write_error(path, error) from None
         raise
+
+
+def remove_attempts(folder: str) -> None:
+    """Removes the files of a folder that `write_whole` was killed in the middle of.
+
+    Args:
+        folder: in which nothing is being written any more.
+    """
+    file_system, inner = locate(folder)
+    for info in file_system.get_file_info(fs.FileSelector(inner, allow_not_found=True)):
+        if info.type == fs.FileType.File and _ATTEMPT.fullmatch(info.base_name):
+            file_system.delete_file(info.path)
+
+
+def remove_folder(folder: str) -> None:
+    """Removes a folder and all that is in it."""
+    file_system, inner = locate(folder)
+    file_system.delete_dir(inner)

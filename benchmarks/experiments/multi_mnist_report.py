@@ -68,7 +68,7 @@ def make_table(results: Mapping[str, Any]) -> str:
         describe_run(results),
         "",
         f"{setup['train']:,} / {setup['validation']:,} / {setup['test']:,} pairs, "
-        f"{setup['epochs']} passes over them in batches of {setup['batch_size']}, Adam; "
+        f"epochs: {setup['epochs']}, batches of {setup['batch_size']}, Adam; "
         f"{setup['num_experts']} experts. Each gate: {describe_search(search)}. "
         "Mean ± standard error over seeds, on test pairs.",
         "",

@@ -11,8 +11,6 @@ import json
 from datetime import date
 from pathlib import Path
 
-from rich.progress import track
-
 from benchmarks.harness.machine import command, machine
 from benchmarks.ingest.logs import make_logs, write_config
 from benchmarks.ingest.measure import as_row, measure, run_process
@@ -43,9 +41,9 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make bench NAME=ingest", description="CPU of ingestion.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="impressions")
-    parser.add_argument("--slow-rows", type=int, default=50_000, help="for what takes minutes")
+    parser.add_argument("--slow-rows", type=int, default=100_000, help="for what takes minutes")
     parser.add_argument("--rivals", choices=_RIVALS, default="all", help="which, beside ours")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each is run")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is run")
     parser.add_argument("--note", default="", help="a sentence for the table, such as of the load")
     parser.add_argument(
         "--work", type=Path, default=Path("build/bench/ingest"), help="folder of logs and outputs"
@@ -61,17 +59,16 @@ def main() -> None:
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
     ways, left_out = pick(options.rivals)
-    measured = []
-    for way in track(ways, "measure"):
-        rows = min(options.rows, options.slow_rows) if way.is_slow else options.rows
-        measured.append(measure(way, options.work, rows, options.repeats))
+    slow_rows = min(options.rows, options.slow_rows)
+    rows = {way: slow_rows if way.is_slow else options.rows for way in ways}
+    measured = measure(rows, options.work, options.rounds)
     results = {
         "date": date.today().isoformat(),
         "command": command("bench", "ingest"),
         "machine": machine("apache-beam", "pyarrow", "numpy", "tfx"),
         "note": options.note,
         "rows": options.rows,
-        "repeats": options.repeats,
+        "rounds": options.rounds,
         "left_out": [f"{way.name} (needs {way.needs})" for way in left_out],
         "stages": time_stages(options.work, options.rows),
         "ways": [as_row(row) for row in measured],

@@ -20,7 +20,8 @@ from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from benchmarks.ingest.logs import IMPRESSIONS
-from transforms.engine import IN_PROCESS_ARGS
+from transforms.beam import Beam
+from transforms.engine import make_args
 
 
 def run(logs: Path, out: Path) -> None:
@@ -37,7 +38,7 @@ def run(logs: Path, out: Path) -> None:
         "output_config": proto_utils.proto_to_json(output),
         "output_data_format": example_gen_pb2.FORMAT_TF_EXAMPLE,
     }
-    context = BaseBeamExecutor.Context(list(IN_PROCESS_ARGS), str(out / "temp"), "1")
+    context = BaseBeamExecutor.Context(list(make_args(Beam())), str(out / "temp"), "1")
     Executor(context).Do({}, {"examples": [examples]}, properties)
 
 

@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
+
+from rich.progress import track
 
 from benchmarks.ingest.logs import make_logs
 from benchmarks.ingest.ways import Way, python
@@ -27,35 +29,42 @@ class Cost(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A way's figures.
+    """A way's figures, round after round.
 
     Attributes:
         name: of the way.
         group: of the way.
         rows: impressions that it was given.
-        cpu: seconds of the whole process, median.
-        start_cpu: seconds of the same on 1,000 impressions, which is what its start takes.
-        peak_mb: resident memory, median.
-        all_cpu: seconds of each repetition.
+        costs: on these, of each round.
+        starts: the same on 1,000 impressions, which is what the start of a process takes.
     """
 
     name: str
     group: str
     rows: int
-    cpu: float
-    start_cpu: float
-    peak_mb: float
-    all_cpu: list[float]
+    costs: list[Cost]
+    starts: list[Cost]
 
     @property
-    def cpu_per_million(self) -> float:
-        """CPU seconds a million impressions, without the start."""
-        return 1e6 * (self.cpu - self.start_cpu) / (self.rows - START_ROWS)
+    def cpu(self) -> float:
+        """CPU seconds of the whole process."""
+        return median(cost.cpu for cost in self.costs)
 
     @property
-    def rows_per_cpu(self) -> float:
-        """Impressions a CPU second, the start included."""
-        return self.rows / self.cpu
+    def start_cpu(self) -> float:
+        """CPU seconds of its start."""
+        return median(cost.cpu for cost in self.starts)
+
+    @property
+    def peak_mb(self) -> float:
+        """Resident memory."""
+        return median(cost.peak_mb for cost in self.costs)
+
+    @property
+    def rates(self) -> list[float]:
+        """CPU seconds a million impressions without the start, of each round."""
+        pairs = zip(self.costs, self.starts, strict=True)
+        return [1e6 * (cost.cpu - start.cpu) / (self.rows - START_ROWS) for cost, start in pairs]
 
 
 def run_process(arguments: Sequence[str], log: Path) -> Cost:
@@ -73,24 +82,27 @@ def run_process(arguments: Sequence[str], log: Path) -> Cost:
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} failed:\n{log.read_text()[-2000:]}")
+        said = log.read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said}")
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def measure(way: Way, work: Path, rows: int, repeats: int) -> Measured:
-    """Runs a way several times, and once on few rows.
+def measure(rows: Mapping[Way, int], work: Path, rounds: int) -> list[Measured]:
+    """Runs all ways, round after round, each on few rows and on many.
+
+    What slows the machine down for a while slows all ways of a round down, so that figures of
+    the same round can be compared.
 
     Args:
-        way: to measure.
+        rows: way -> impressions.
         work: gets logs, which are kept, and outputs, which are not.
-        rows: impressions.
-        repeats: how often.
+        rounds: how many.
     """
-    start = _run(way, work, START_ROWS)
-    costs = [_run(way, work, rows) for _ in range(repeats)]
-    cpu = [cost.cpu for cost in costs]
-    peak = median(cost.peak_mb for cost in costs)
-    return Measured(way.name, way.group, rows, median(cpu), start.cpu, peak, cpu)
+    measured = {way: Measured(way.name, way.group, count, [], []) for way, count in rows.items()}
+    for way in track(list(rows) * rounds, "measure"):
+        measured[way].starts.append(_run(way, work, START_ROWS))
+        measured[way].costs.append(_run(way, work, rows[way]))
+    return list(measured.values())
 
 
 def _run(way: Way, work: Path, rows: int) -> Cost:
@@ -105,8 +117,8 @@ def _run(way: Way, work: Path, rows: int) -> Cost:
 
 def as_row(measured: Measured) -> dict[str, Any]:
     """For the JSON file."""
-    rates = {
-        "cpu_per_million": measured.cpu_per_million,
-        "rows_per_cpu": measured.rows_per_cpu,
-    }
-    return measured._asdict() | rates
+    cpu = {"cpu": measured.cpu, "start_cpu": measured.start_cpu, "peak_mb": measured.peak_mb}
+    lists = {"all_cpu": measured.costs, "all_start_cpu": measured.starts}
+    rounds = {name: [cost.cpu for cost in costs] for name, costs in lists.items()}
+    named = {"name": measured.name, "group": measured.group, "rows": measured.rows}
+    return {**named, **cpu, **rounds, "cpu_per_million": median(measured.rates)}

@@ -7,9 +7,10 @@ from typing import Any
 import click
 import yaml
 
-from pipeline.cli.options import config_argument, logs_option
+from pipeline.cli.options import Place, config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam
 from pipeline.config import load_config
+from transforms.errors import InputError
 
 
 @click.command()
@@ -69,25 +70,45 @@ def validate(config: Path) -> None:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for Split-train, Split-eval and the ingest report.",
+    type=Place(path_type=Path, file_okay=False),
+    help="Folder for Split-train, Split-eval and the ingest report, or its URI.",
 )
 @click.option(
     "--history",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=Place(path_type=Path, dir_okay=False, exists=True),
     help="history.parquet of the logs before these, for history features to start from.",
 )
-def ingest(config: Path, logs: Path | None, out: Path, history: Path | None) -> None:
+@span_option
+def ingest(
+    config: Path,
+    logs: Path | str | None,
+    out: Path | str,
+    history: Path | str | None,
+    span: int | None,
+) -> None:
     """Turn logs into tf.Examples, dead letters and counts; nothing else.
 
     With history features, dead_letters/history.parquet says what is known at the end.
 
+    With `logs.spans` the folder gets a folder a day and version, and only days that are new or
+    have changed are ingested.
+
     Exit code 3 if more rows were refused than `logs.dead_letters.max_ratio` allows.
     """
     hush_beam()
-    from pipeline.stages import ingest_logs
+    from pipeline.local_runner import check_span
+    from pipeline.stages import ingest_logs, ingest_spans
 
-    counts = ingest_logs(load_config(config), logs, out, history)
+    ranker = load_config(config)
+    check_span(ranker, span)
+    if ranker.logs.spans is None:
+        counts = ingest_logs(ranker, logs, out, history)
+    elif history is not None:
+        raise InputError("--history: a day goes on from the day before with `logs.spans`")
+    else:
+        window, counts = ingest_spans(ranker, logs, out, span)
+        for one in window:
+            click.echo(f"{one.date:>12}: version {one.record.version}")
     for split, rows in counts.splits.items():
         click.echo(f"{split:>12}: {rows} examples")
     click.echo(f"{'dead letters':>12}: {sum(counts.dead_letters.values())}")

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from pipeline.cli.data import ingest, simulate, validate
+from pipeline.cli.dead_letters import deadletters
 from pipeline.cli.demo import demo
 from pipeline.cli.gates import gates
 from pipeline.cli.history import lineage, report, runs
@@ -21,7 +22,8 @@ from transforms.errors import DISK_IS_FULL, GaterankError
 _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE}
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
-    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, ingest
+    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, ingest,
+    deadletters,
 )  # fmt: skip
 
 
@@ -42,10 +44,10 @@ for verb in _VERBS:
     cli.add_command(verb)
 
 
-def main() -> None:
+def main(command: click.Command = cli) -> None:
     """The console script: an error that the user can mend is one message, not a traceback."""
     try:
-        cli()
+        command()
     except GaterankError as error:
         _end(_BEAM_STEP.sub("", str(error)), error.exit_code)
     except BrokenPipeError:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from pipeline.cli.options import config_argument, logs_option
+from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
 from trainer.strategies.options import (
@@ -19,6 +19,7 @@ from transforms.section import load_section
 
 @click.command()
 @config_argument
+@span_option
 @click.option(
     "--examples",
     required=True,
@@ -54,10 +55,13 @@ def train(
     examples: Path,
     out: Path,
     role: Literal["candidate", "baseline"],
+    span: int | None,
     workers: int | None,
     parameter_servers: int | None,
 ) -> None:
     """Transform examples and train one ranker on them; nothing else.
+
+    With `logs.spans` the examples are those of the window's days in the folder of spans.
 
     With --workers each process logs to a file in OUT-logs, beside OUT, and if one fails all
     others are ended.
@@ -65,9 +69,12 @@ def train(
     strategy = _choose_strategy(workers, parameter_servers)
     load_tensorflow()
     hush_beam()
+    from pipeline.local_runner import check_span
     from pipeline.stages import train_stage
 
-    record = train_stage(load_config(config), examples, out, role, strategy)
+    ranker = load_config(config)
+    check_span(ranker, span)
+    record = train_stage(ranker, examples, out, role, span, strategy)
     best = record["epochs"][record["best_epoch"] - 1]
     click.echo(f"best epoch {record['best_epoch']} of {len(record['epochs'])}")
     for name, value in best.items():
@@ -103,7 +110,7 @@ def _choose_strategy(workers: int | None, parameter_servers: int | None) -> Stra
     type=click.Path(path_type=Path, dir_okay=False),
     help="Parquet file to write.",
 )
-def score(model_dir: Path, config: Path, logs: Path | None, out: Path) -> None:
+def score(model_dir: Path, config: Path, logs: Path | str | None, out: Path) -> None:
     """Score logs in bulk with the model in MODEL_DIR (its latest version).
 
     One row an impression: its keys, prediction_<task> and label_<task> for each task (a

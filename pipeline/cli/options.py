@@ -1,16 +1,34 @@
 """Options and arguments that several verbs share."""
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+from transforms.spans.days import parse_span
+
+
+class Place(click.Path):
+    """A folder, or the URI of one on an object store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A Path, or the URI as it is."""
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
 
 config_argument = click.argument(
     "config", type=click.Path(path_type=Path, dir_okay=False), metavar="CONFIG"
 )
 logs_option = click.option(
     "--logs",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the log files; goes before `logs.path` of CONFIG.",
+    type=Place(path_type=Path, file_okay=False),
+    help="Folder of the log files, or its URI; goes before `logs.path` of CONFIG.",
+)
+span_option = click.option(
+    "--span",
+    metavar="DATE",
+    callback=lambda _context, _option, text: parse_span(text) if text else None,
+    help="Last day of the window, such as 2026-01-05; by default the newest complete one.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 workspace_argument = click.argument(

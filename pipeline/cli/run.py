@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, logs_option
+from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.config import load_config
 from transforms.errors import NotBlessedError
 
@@ -18,12 +18,15 @@ from transforms.errors import NotBlessedError
     help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
 )
 @logs_option
-def run(config: Path, workspace: Path, logs: Path | None) -> None:
+@span_option
+def run(config: Path, workspace: Path, logs: Path | str | None, span: int | None) -> None:
     """Run the whole pipeline on this machine: logs in, pushed ranker and report out.
 
     A second run does again only what its changed inputs ask for; a run that was cut short
-    goes on after the last component that finished. Exit code 4 if the candidate does not
-    beat the baseline as `evaluation.thresholds` ask: nothing is pushed then.
+    goes on after the last component that finished. With `logs.spans` only days that are new
+    or have changed are ingested, and the last `window` days are trained on. Exit code 4 if
+    the candidate does not beat the baseline as `evaluation.thresholds` ask: nothing is pushed
+    then.
     """
     from pipeline.local_runner import run_local
     from pipeline.report.summary import print_summary
@@ -31,7 +34,7 @@ def run(config: Path, workspace: Path, logs: Path | None) -> None:
 
     ranker = load_config(config)
     space = Workspace(workspace)
-    finished = run_local(ranker, space, logs)
+    finished = run_local(ranker, space, logs, span)
     print_summary(finished)
     if not finished.blessed:
         verdict = finished.document("ModelEvaluation", "figures.json")["verdict"]

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from tfx import types
@@ -24,11 +26,18 @@ from tfx.types import artifact_utils, channel_utils, component_spec, standard_ar
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
 from transforms.examples import SPLITS
-from transforms.ingest.pipeline import build_ingest, shuffling_beside
+from transforms.ingest.make_plan import make_plan
+from transforms.ingest.pipeline import build_ingest, running
 from transforms.ingest.plan import IngestOutputs
-from transforms.storage import list_files, locate
+from transforms.rolling.inputs import find_spans, newest_complete, spans_ahead
+from transforms.rolling.roll import Rolling, make_recipe, roll
+from transforms.rolling.store import SpanStore
+from transforms.rolling.window import assemble
+from transforms.spans.files import files_of
+from transforms.storage import fingerprint_files, list_files
 
 FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
+SPAN = example_gen_utils.SPAN_PROPERTY_NAME
 
 
 class LogExampleGenSpec(component_spec.ComponentSpec):
@@ -38,6 +47,8 @@ class LogExampleGenSpec(component_spec.ComponentSpec):
         "logs": component_spec.ExecutionParameter(type=str),
         "data": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
+        "store": component_spec.ExecutionParameter(type=str),
+        "span": component_spec.ExecutionParameter(type=int, optional=True),
     }
     INPUTS: ClassVar[dict[str, Any]] = {}
     OUTPUTS: ClassVar = {
@@ -61,7 +72,16 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     ) -> driver_output_pb2.DriverOutput:
         """Lists the files at run time: a schedule's DAG is made long before the day's logs."""
         properties = execution_info.exec_properties
-        properties[FINGERPRINT] = fingerprint_logs(properties["logs"])
+        config = DataConfig.model_validate_json(properties["data"])
+        if config.logs.spans is None:
+            files = list_files(properties["logs"])
+        else:
+            spans = find_spans(config, properties["logs"])
+            if properties.get("span") is None:
+                properties["span"] = newest_complete(config, spans)
+            end = properties["span"] + spans_ahead(config)
+            files = files_of(span for number, span in spans.items() if number <= end)
+        properties[FINGERPRINT] = fingerprint(files)
         result = driver_output_pb2.DriverOutput()
         for name, value in properties.items():
             data_types_utils.set_metadata_value(result.exec_properties[name], value)
@@ -90,9 +110,26 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             eval=examples.path(split="eval"),
             dead_letters=artifact_utils.get_single_uri(output_dict["ingestion"]),
         )
-        pipeline = self._make_beam_pipeline()
-        with shuffling_beside(outputs, pipeline) as shuffle, pipeline:
-            build_ingest(pipeline, config, exec_properties["logs"], outputs, shuffle=shuffle)
+        if config.logs.spans is not None:
+            examples.set_int_custom_property(SPAN, exec_properties["span"])
+            self._assemble(config, exec_properties, outputs)
+            return
+        plan, pipeline = make_plan(config, exec_properties["logs"]), self._make_beam_pipeline()
+        with running(pipeline, outputs) as shuffle:
+            build_ingest(pipeline, plan, outputs, shuffle)
+
+    def _assemble(
+        self, config: DataConfig, exec_properties: dict[str, Any], outputs: IngestOutputs
+    ) -> None:
+        """Ingests the spans that are not up to date, and puts the window together."""
+        rolling = Rolling(
+            config,
+            exec_properties["logs"],
+            SpanStore(exec_properties["store"]),
+            make_recipe(config, exec_properties["code_version"]),
+            self._make_beam_pipeline,
+        )
+        assemble(config, roll(rolling, exec_properties["span"]), outputs)
 
 
 class LogExampleGen(base_beam_component.BaseBeamComponent):
@@ -102,32 +139,37 @@ class LogExampleGen(base_beam_component.BaseBeamComponent):
         data: logs, features and tasks.
         logs: the folder of the log files.
         code_version: of `transforms`.
+        store: folder of the ingested spans, for `logs.spans`.
+        span: the last one of the window; by default the newest that is complete.
     """
 
     SPEC_CLASS = LogExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = Driver
 
-    def __init__(self, data: DataConfig, logs: str, code_version: str) -> None:
+    def __init__(
+        self, data: DataConfig, logs: str, code_version: str, store: Path, span: int | None = None
+    ) -> None:
         outputs = {
             "examples": channel_utils.as_channel([standard_artifacts.Examples()]),
             "ingestion": channel_utils.as_channel([IngestReport()]),
         }
         spec = LogExampleGenSpec(
-            logs=logs, data=data.model_dump_json(), code_version=code_version, **outputs
+            logs=logs,
+            data=data.model_dump_json(),
+            code_version=code_version,
+            store=str(store),
+            span=span,
+            **outputs,
         )
         super().__init__(spec=spec)
 
 
-def fingerprint_logs(logs: str) -> str:
+def fingerprint(files: Mapping[str, str]) -> str:
     """A digest of the files' names, sizes and times of change.
 
     Args:
-        logs: the folder of the log files.
+        files: relative path -> path.
     """
-    lines = []
-    for name, path in list_files(logs).items():
-        file_system, inner = locate(path)
-        info = file_system.get_file_info(inner)
-        lines.append([name, info.size, info.mtime_ns])
-    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
+    marks = [[name, *mark] for name, mark in fingerprint_files(files).items()]
+    return hashlib.sha256(json.dumps(marks).encode()).hexdigest()

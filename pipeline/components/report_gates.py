@@ -21,6 +21,7 @@ from pipeline.report.render import write_report
 from trainer.export.save import MANIFEST_FILE
 from trainer.run_fn import TRAINING_FILE
 from transforms.ingest.counting.counts import COUNTS_FILE
+from transforms.rolling.window import SPANS_FILE
 from transforms.simulator.truth import TRUTH_FILE
 
 _PACKAGES = ("gaterank", "tfx", "tensorflow", "apache-beam", "tensorflow-transform")
@@ -68,7 +69,7 @@ def ReportGates(  # noqa: N802
         "figures": _read(Path(evaluation.uri) / FIGURES_FILE),
         "counts": _read(Path(ingestion.uri) / COUNTS_FILE),
         "anomalies": anomalies_as_json(anomalies),
-        "lineage": _lineage(config, logs, code_version, artifacts),
+        "lineage": _lineage(config, _data(config, logs, ingestion), code_version, artifacts),
         "truth": _read_if_there(Path(logs) / TRUTH_FILE),
         "pushed": _pushed(pushed_model),
     }
@@ -97,12 +98,21 @@ def _pushed(artifact: Artifact) -> dict[str, str] | None:
     }
 
 
+def _data(config: RankerConfig, logs: str, ingestion: Artifact) -> dict[str, Any]:
+    data: dict[str, Any] = {"logs": logs, "adapter": config.logs.adapter}
+    spans = Path(ingestion.uri) / SPANS_FILE
+    if spans.is_file():
+        found = (f"{span['date']} v{span['version']}" for span in json.loads(spans.read_text()))
+        data["spans"] = ", ".join(found)
+    return data
+
+
 def _lineage(
-    config: RankerConfig, logs: str, code_version: str, artifacts: tuple[Artifact, ...]
+    config: RankerConfig, data: dict[str, Any], code_version: str, artifacts: tuple[Artifact, ...]
 ) -> dict[str, Any]:
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": {"logs": logs, "adapter": config.logs.adapter},
+        "data": data,
         "code_version": code_version,
         "config_yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),
         "tfx": {package: metadata.version(package) for package in _PACKAGES},

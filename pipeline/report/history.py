@@ -104,12 +104,15 @@ def print_lineage(lineage: dict[str, Any], console: Console | None = None) -> No
         "run": lineage["run"],
         "report": lineage["report"],
         "logs": lineage.get("data", {}).get("logs"),
-        "span": f"{time.get('first')} to {time.get('last')}",
+        "time": f"{time.get('first')} to {time.get('last')}",
+        "spans": lineage.get("data", {}).get("spans"),
         "examples": counts.get("splits"),
         "code": lineage.get("code_version"),
         "packages": lineage.get("tfx"),
     }
     for name, value in lines.items():
+        if value is None:
+            continue
         console.print(f"[bold]{name:>9}[/bold]  {value}", highlight=False, soft_wrap=True)
     for artifact in lineage.get("artifacts", ()):
         console.print(f"{artifact['type']:>24}  {artifact['uri']}", soft_wrap=True)

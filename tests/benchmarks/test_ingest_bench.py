@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.ingest.logs import make_logs, write_config
-from benchmarks.ingest.measure import Measured, run_process
+from benchmarks.ingest.measure import Cost, Measured, run_process
 from benchmarks.ingest.stages import STAGES, Stopwatch
 from benchmarks.ingest.table import format_tables, times_ours
 from benchmarks.ingest.ways import READING, WAYS
@@ -87,13 +87,15 @@ def test_every_timed_function_is_there():
 
 def test_the_tables_compare_with_ours_without_the_start():
     group = WAYS[0].group
-    ours = Measured("gaterank", group, 11_000, 3.0, 2.0, 100.0, [3.0])
-    rival = Measured("other", group, 11_000, 12.0, 2.0, 100.0, [12.0])
-    read = Measured(READING, group, 11_000, 2.5, 2.0, 100.0, [2.5])
+    starts = [Cost(2.0, 50.0)] * 3
+    # A slow round is slow for both.
+    ours = Measured("gaterank", group, 11_000, [Cost(x, 100.0) for x in (3, 3, 4)], starts)
+    rival = Measured("other", group, 11_000, [Cost(x, 100.0) for x in (12, 12, 22)], starts)
+    read = Measured(READING, group, 11_000, [Cost(2.5, 100.0)] * 3, starts)
     assert times_ours(rival, [ours, rival]) == pytest.approx(10.0)
     assert times_ours(rival, [ours, rival, read]) == pytest.approx(19.0)
     stages = {"imports": 2.0, "Beam": 1.0}
-    results = {"command": "make", "date": "today", "machine": "here", "repeats": 1, "note": ""}
+    results = {"command": "make", "date": "today", "machine": "here", "rounds": 3, "note": ""}
     text = format_tables(results | {"left_out": [], "stages": stages, "rows": 10}, [ours, rival])
     assert "| other | 11,000 | 12.00 | 2.00 | 1000.00 | 917 | 10.00 | 100 |" in text
 

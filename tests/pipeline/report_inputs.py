@@ -228,6 +228,7 @@ def counts(tasks: dict[str, tuple[str, str]]) -> dict[str, Any]:
             "duplicates": 411,
             "outside_window": 930,
             "unused": 0,
+            "other_spans": 0,
             "dead": 427,
         },
         "splits": {"train": 72_118, "eval": 7_882},

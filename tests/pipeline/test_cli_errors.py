@@ -2,7 +2,6 @@
 
 import errno
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +74,7 @@ INGEST = "ingest tiny.yaml --logs"
         (f"{INGEST} file --out out", 2, "Directory 'file' is a file"),
         ("ingest tiny.yaml --out out", 2, "logs: name their folder by --logs or by `logs.path`"),
         (f"{INGEST} empty --out out", 2, "begins with `impressions`"),
+        (f"{INGEST} nosuch://logs --out out", 2, "nosuch://logs: must be a path or a URI"),
         (f"{INGEST} logs --out file/out", 2, "cannot be written: Not a directory"),
         (f"{INGEST} logs --out mine", 2, "mine: must be new, empty, or of an earlier run"),
         (f"{INGEST} broken --out refused", 3, "logs.dead_letters.max_ratio: at most 0.01"),
@@ -116,6 +116,16 @@ def test_refused_rows_can_be_looked_at(gaterank, folder):
     for rows in (counts["impressions"], counts["feedback"]):
         assert rows["read"] == sum(count for name, count in rows.items() if name != "read")
     assert counts["impressions"]["dead"] > 0 < counts["feedback"]["dead"]
+
+
+def test_ingest_runs_on_the_engine_of_the_yaml(gaterank, folder):
+    beam = {"runner": "spark", "job_endpoint": "127.0.0.1:1", "options": {"job_server_timeout": 1}}
+    document = yaml.safe_dump(tiny_document(beam=beam))
+    (folder / "spark.yaml").write_text(document)
+    message = "error: beam.job_endpoint: no job server answers there\n"
+    code, _, errors = gaterank("ingest spark.yaml --logs logs --out spark")
+    assert (code, errors) == (2, message)
+    assert not (folder / "spark").exists()
 
 
 def test_ingest_says_what_became_of_the_rows_and_nothing_else(gaterank):
@@ -164,13 +174,15 @@ def test_a_full_disk_during_ingestion_is_one_message(folder):
     """
     out = folder / "full" / "out"
     command = ["ingest", "tiny.yaml", "--logs", "logs", "--out", str(out)]
+    # Not by `preexec_fn`: a fork beside the threads of gRPC, which other tests start, may abort.
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {limited}; {MAIN}"
     ended = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {MAIN}", *command],
+        [sys.executable, "-c", program, *command],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: {out.parent}/.out.partial/")

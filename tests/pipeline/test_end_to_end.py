@@ -261,7 +261,11 @@ def test_too_many_dead_letters_stop_the_run_and_are_kept(folder):
     run = workspace.runs()[0]
     assert run.blessed is None
     assert str(error.value).endswith(str(run.uri("GaterankIngestReport")))
-    assert list(run.uri("GaterankIngestReport").glob("*.parquet"))
+    command = ["deadletters", str(workspace.folder), "--json", "--export", str(folder / "export")]
+    result = CliRunner().invoke(cli, command, catch_exceptions=False)
+    reasons = json.loads(result.stdout)["reasons"]
+    assert {"too_few_values", "too_many_values", "bad_timestamp"} <= set(reasons)
+    assert list((folder / "export" / "impressions").rglob("*_repaired.csv"))
 
 
 def test_an_anomaly_stops_the_run_with_its_text(folder, logs):

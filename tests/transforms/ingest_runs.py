@@ -1,7 +1,7 @@
 """Runs of ingestion in this process, and what they wrote, for tests that need Beam."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import apache_beam as beam
@@ -33,6 +33,11 @@ def ingest(
 def read_examples(folder: Path, splits: Sequence[str] = SPLITS) -> list[Row]:
     """All examples that `ingest` wrote, shard after shard."""
     shards = (p for s in splits for p in sorted((folder / "out" / f"Split-{s}").iterdir()))
+    return decode_shards(shards)
+
+
+def decode_shards(shards: Iterable[Path]) -> list[Row]:
+    """The examples of some shards."""
     return [row for shard in shards for row in decode(list(read_records(shard)))]
 
 

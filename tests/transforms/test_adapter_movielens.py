@@ -113,7 +113,7 @@ def test_a_broken_rating_is_a_dead_letter(tmp_path):
         file.write("1\t40\tgood\t500\n1\t30\n\t30\t3\t600\n")
     ingest(tmp_path, config())
     reasons = [(row["row"], row["reason"]) for row in read_dead_letters(tmp_path)]
-    assert reasons == [(6, "wrong_type"), (7, "wrong_number_of_columns"), (8, "missing_key")]
+    assert reasons == [(6, "wrong_type"), (7, "too_few_values"), (8, "missing_key")]
 
 
 def test_two_files_of_ratings_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from history_inputs import (
@@ -47,9 +48,6 @@ def test_ingestion_gives_the_plain_history_and_the_same_bytes_on_several_workers
 
 def test_the_next_logs_go_on_from_the_history(tmp_path):
     shown, events = random_logs(seed=2)
-    # What is known at once: a label that is known after the end is not carried on.
-    times = {row["request_id"]: row["timestamp"] for row in shown}
-    events = [{**event, "timestamp": times[event["request_id"]]} for event in events]
     early = [row for row in shown if row["timestamp"] < START + 3 * HOUR]
     late = [row for row in shown if row["timestamp"] >= START + 3 * HOUR]
     ingest(tmp_path / "first", CONFIG, early, events)
@@ -57,6 +55,7 @@ def test_the_next_logs_go_on_from_the_history(tmp_path):
     write_parquet(tmp_path / "logs" / "impressions.parquet", late)
     write_parquet(tmp_path / "logs" / "feedback.parquet", events)
     state = str(history_of(tmp_path / "first"))
+    assert pc.any(pc.greater(pq.read_table(state)["known"], 0)).as_py(), "labels are to come"
     run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=state)
     expected = slow_history(shown, events)
     found = features_of(read_examples(tmp_path))
@@ -130,7 +129,7 @@ def test_a_file_that_is_no_history_is_refused(tmp_path):
     path = tmp_path / "history.parquet"
     path.write_bytes(b"no parquet")
     write_parquet(tmp_path / "logs" / "impressions.parquet", [impression(0)])
-    with pytest.raises(InputError, match=r"history\.parquet: must be a history of format 1"):
+    with pytest.raises(InputError, match=r"history\.parquet: must be a history of format 2"):
         run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=str(path))
 
 

@@ -44,14 +44,20 @@ def test_what_is_no_number_is_refused_and_its_neighbours_are_kept():
 
 
 def test_nan_is_missing_and_infinity_is_refused():
-    good, refused = cast(NumberCast(), [float("nan"), float("inf"), -float("inf"), 1e39, 3.4e38])
-    assert good[0] is None
-    assert good[4] == pytest.approx(3.4e38)
-    assert refused == dict.fromkeys([1, 2, 3], "infinite_value")
+    good, refused = cast(NumberCast(), [float("nan"), float("inf"), -float("inf"), 3.4e38])
+    assert good == {0: None, 3: pytest.approx(3.4e38)}
+    assert refused == dict.fromkeys([1, 2], "infinite_value")
     assert cast(NumberCast(), ["NaN", "inf", "1e999"]) == (
         {0: None},
         {1: refused[1], 2: refused[1]},
     )
+
+
+def test_a_number_that_is_finite_but_not_in_32_bits_is_too_large():
+    good, refused = cast(NumberCast(), [1e39, -1e39, 3.4e38])
+    assert good == {2: pytest.approx(3.4e38)}
+    assert refused == dict.fromkeys([0, 1], "number_too_large")
+    assert cast(ValueCast(), ["1e39"])[1] == {0: "number_too_large"}
 
 
 def test_a_minimum_refuses_smaller_numbers():
@@ -61,13 +67,16 @@ def test_a_minimum_refuses_smaller_numbers():
 def test_an_event_without_value_counts_as_one_and_nan_is_refused():
     good, refused = cast(ValueCast(), [None, 2.5, float("nan"), float("inf")])
     assert good == {0: 1.0, 1: 2.5}
-    assert refused == {2: "infinite_value", 3: "infinite_value"}
+    assert refused == {2: "nan_value", 3: "infinite_value"}
 
 
 def test_a_position_is_a_whole_number_from_0_on():
-    good, refused = cast(PositionCast(), ["0", "3", "", "1.5", "-1", "first", "1e10"])
+    good, refused = cast(PositionCast(), ["0", "3", "", "1.5", "-1", "first", "1e10", "inf"])
     assert good == {0: 0, 1: 3, 2: None}
-    assert refused == {3: "wrong_type", 4: "negative_value", 5: "wrong_type", 6: "wrong_type"}
+    assert refused == {
+        **{3: "not_whole", 4: "negative_value", 5: "wrong_type", 6: "number_too_large"},
+        **{7: "infinite_value"},
+    }
 
 
 def test_keys_are_text_or_whole_numbers_and_never_missing():
@@ -76,6 +85,27 @@ def test_keys_are_text_or_whole_numbers_and_never_missing():
     assert good == {0: "a", 3: "x" * 1000}
     assert refused == {1: "missing_key", 2: "missing_key", 4: "value_too_long"}
     assert not KeyCast().accepts(pa.float64())
+
+
+@pytest.mark.parametrize("word", ["null", "NULL", "None", "nan", "NaN", "undefined", "\\N", "nil"])
+def test_a_word_for_nothing_is_no_key_but_may_be_a_word(word):
+    assert cast(KeyCast(), ["a", word, f"{word}1"])[1] == {1: "placeholder_key"}
+    assert cast(WordCast(), [word])[0] == {0: word}
+
+
+def test_a_nul_is_refused_wherever_it_stands():
+    for how in (KeyCast(), WordCast(), WordsCast("|")):
+        assert cast(how, ["a", "b\0", "\0", "c"])[1] == dict.fromkeys([1, 2], "null_character")
+    assert cast(WordCast(), pa.array(["\0", "a"])[1:]) == ({0: "a"}, {})
+
+
+def test_words_outside_a_closed_vocabulary_are_refused():
+    good, refused = cast(WordCast(("de", "fr")), ["de", "xx", None, ""])
+    assert good == {0: "de", 2: None, 3: None}
+    assert refused == {1: "unknown_word"}
+    good, refused = cast(WordsCast("|", ("a", "b")), ["a|b", "a|c|d", "", "b|"])
+    assert good == {0: ["a", "b"], 2: None, 3: ["b"]}
+    assert refused == {1: "unknown_word"}
 
 
 def test_bytes_that_are_no_text_are_refused():
@@ -105,7 +135,18 @@ def test_a_slice_of_a_list_column_is_read_from_its_own_rows():
 def test_lists_and_words_in_lists_have_a_limit():
     good, refused = cast(WordsCast("|"), [["a"], ["x" * 1001], ["a"] * 10_001])
     assert good == {0: ["a"]}
-    assert refused == {1: "value_too_long", 2: "value_too_long"}
+    assert refused == {1: "value_too_long", 2: "list_too_long"}
+
+
+def test_a_list_with_a_word_that_is_no_text_says_so():
+    lists = pa.array([[b"a"], [b"b", b"\xff"]], pa.list_(pa.binary()))
+    assert cast(WordsCast("|"), lists) == ({0: ["a"]}, {1: "wrong_encoding"})
+
+
+def test_a_list_in_brackets_is_not_taken_for_one_odd_word():
+    good, refused = cast(WordsCast("|"), ['["a", "b"]', "['a']", "[]", "[a]", "x]|[y", "[news]|b"])
+    assert good == {3: ["[a]"], 4: ["x]", "[y"], 5: ["[news]", "b"]}
+    assert refused == dict.fromkeys([0, 1, 2], "bracketed_list")
 
 
 def test_a_mask_compares_as_text():
@@ -144,22 +185,40 @@ def test_arrow_times_have_their_own_unit():
 
 
 def test_what_is_no_time_is_refused():
-    values = [
-        "2026-02-30",
-        "2026-13-01",
-        "-1",
-        "soon",
-        "1.5",
-        "99999999999999999999",
-        "inf",
-        "nan",
-        "1969-12-31",
-    ]
+    values = ["2026-02-30", "2026-13-01", "soon", "1.5", "inf", "nan"]
     good, refused = cast(TimeCast("ms"), [*values, "2026-01-01"])
     assert good == {len(values): NEW_YEAR}
     assert refused == dict.fromkeys(range(len(values)), "bad_timestamp")
-    assert cast(TimeCast("s"), [2**62])[1] == {0: "bad_timestamp"}
     assert cast(TimeCast("ms"), ["", None, " "])[1] == dict.fromkeys(range(3), "missing_key")
+    assert cast(TimeCast("ms"), [float("nan"), 1.5])[1] == {0: "missing_key", 1: "bad_timestamp"}
+
+
+def test_a_time_of_another_age_is_refused_as_such():
+    values = ["-1", "99999999999999999999", "1969-12-31", "1969-12-31T23:59:59Z"]
+    good, refused = cast(TimeCast("ms"), [*values, "2026-01-01"])
+    assert good == {len(values): NEW_YEAR}
+    assert refused == dict.fromkeys(range(len(values)), "timestamp_out_of_range")
+    # Milliseconds, read as seconds.
+    assert cast(TimeCast("s"), [NEW_YEAR, 2**62])[1] == dict.fromkeys([0, 1], refused[0])
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [*(pa.timestamp(unit) for unit in ("s", "ms", "us")), pa.timestamp("s", "UTC"), pa.date32()],
+)
+def test_arrow_times_of_another_age_are_refused_however_far(type_):
+    """2^62 seconds in milliseconds are 0, if one lets them overflow."""
+    far = 2**30 if type_ == pa.date32() else 2**62
+    times = pa.array([-1, far, -far, 1], type_)
+    good, refused = cast(TimeCast("ms"), times)
+    assert list(good) == [3]
+    assert refused == dict.fromkeys(range(3), "timestamp_out_of_range")
+
+
+def test_a_time_of_a_zone_that_nobody_knows_is_no_word():
+    assert WordCast().accepts(pa.timestamp("s", "UTC"))
+    assert not WordCast().accepts(pa.timestamp("s", "Mars/Crater"))
+    assert cast(TimeCast("ms"), pa.array([1], pa.timestamp("s", "Mars/Crater")))[0] == {0: 1000}
 
 
 @pytest.mark.parametrize("how", [NumberCast(), PositionCast(), ValueCast(), TimeCast("ms")])

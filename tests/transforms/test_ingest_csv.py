@@ -5,6 +5,7 @@ import gzip
 import io
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,8 +40,8 @@ def test_a_row_keeps_the_number_of_its_line_whatever_was_refused_before_it(path)
     rows, refused = read(path, content)
     assert rows == [(2, ("1", "2")), (7, ("8", "9"))]
     assert refused == [
-        (3, "wrong_number_of_columns", "3"),
-        (5, "wrong_number_of_columns", "4,5,6"),
+        (3, "too_few_values", "3"),
+        (5, "too_many_values", "4,5,6"),
         (6, "wrong_encoding", "\ufffd,7"),
     ]
 
@@ -120,12 +121,49 @@ def test_a_file_without_a_header_is_refused_by_name(path, content, rule):
     assert str(path) in str(error.value)
 
 
-def test_a_gzip_that_ends_too_early_raises_and_keeps_what_came_before(tmp_path):
-    content = b"a,b\n" + b"1,2\n" * 100_000
+@pytest.mark.parametrize(("suffix", "codec"), [(".gz", "gzip"), (".zst", "zstd")])
+@pytest.mark.parametrize("block_bytes", [1000, 1 << 20])
+def test_of_a_file_that_breaks_off_all_is_kept_that_came_before(
+    tmp_path, suffix, codec, block_bytes
+):
+    values = [str(n * 2654435761 % 2**32) for n in range(100_000)]
+    content = b"a,b\n" + b"".join(b"%d,%s\n" % (n, v.encode()) for n, v in enumerate(values))
+    path = tmp_path / f"rows.csv{suffix}"
+    whole = pa.compress(content, codec=codec, asbytes=True)
+    rows, refused = read(path, whole[: len(whole) // 2], block_bytes)
+    assert rows == [(n + 2, (str(n), values[n])) for n in range(len(rows))]
+    assert len(rows) > 20_000
+    ((line, reason, text),) = refused
+    assert (line, reason) == (len(rows) + 2, "unreadable_rest")
+    assert f"{len(rows)},{values[len(rows)]}".startswith(text)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_a_header_that_comes_again_is_refused(path, end):
+    content = b"a,b\r\n1,2\n\xef\xbb\xbfa,b\n3,4\na,b" + end
+    rows, refused = read(path, content, 8)
+    assert [row for row, _ in rows] == [2, 4]
+    assert [(row, reason) for row, reason, _ in refused] == [
+        (3, "repeated_header"),
+        (5, "repeated_header"),
+    ]
+
+
+def test_files_put_one_after_the_other_in_compressed_form_are_read_to_the_end(tmp_path):
     path = tmp_path / "rows.csv.gz"
-    path.write_bytes(gzip.compress(content)[:-20])
-    with pytest.raises(OSError, match="Truncated"):
-        list(read_csv_file(str(path), Dialect(), COLUMNS, 1000))
+    rows, refused = read(path, gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"a,b\n3,4\n"))
+    assert rows == [(2, ("1", "2")), (4, ("3", "4"))]
+    assert [reason for _, reason, _ in refused] == ["repeated_header"]
+
+
+def test_a_row_with_nul_is_refused(path):
+    rows, refused = read(path, b'a,b\n1,\0\n"2\n\0\0",3\n\0\xff,1\n4,5\n', 7)
+    assert rows == [(6, ("4", "5"))]
+    assert [(row, reason) for row, reason, _ in refused] == [
+        (2, "null_character"),
+        (3, "null_character"),
+        (5, "wrong_encoding"),
+    ]
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import apache_beam as beam
 import pytest
 from ingest_inputs import feedback, impressions, make_config, write_parquet
 from ingest_runs import digest, ingest
@@ -70,6 +72,22 @@ def test_a_full_disk_is_one_message_and_with_room_the_next_ingestion_succeeds(lo
     (small_disk / "ballast").unlink()
     run_ingest(config, str(logs), str(small_disk / "out"))
     assert sorted(path.name for path in small_disk.iterdir()) == ["out"]
+
+
+def test_what_a_killed_worker_left_half_written_is_removed_and_nothing_else(logs, tmp_path):
+    class LosesAWorker(beam.Pipeline):
+        def __exit__(self, *exception):
+            super().__exit__(*exception)
+            half = tmp_path / ".out.partial" / "Split-train" / f".data_tfrecord.gz.{uuid4().hex}"
+            half.write_bytes(b"half")
+            half.with_name(".kept").touch()
+
+    def engine():
+        return LosesAWorker("FnApiRunner")
+
+    run_ingest(make_config(), str(logs), str(tmp_path / "out"), engine)
+    names = {path.name for path in (tmp_path / "out" / "Split-train").iterdir()}
+    assert names == {".kept", *(f"data_tfrecord-0000{n}-of-00002.gz" for n in range(2))}
 
 
 def test_a_place_that_can_be_no_folder_is_refused_before_the_logs_are_read(logs, tmp_path):

@@ -117,7 +117,7 @@ def test_every_row_is_an_example_a_duplicate_or_a_dead_letter_with_its_reason(tm
         ("impressions/a.parquet", 45, "missing_key"),
         ("impressions/a.parquet", 46, "value_too_long"),
         ("impressions/b.csv", 12, "broken_quoting"),
-        ("impressions/b.csv", 14, "wrong_number_of_columns"),
+        ("impressions/b.csv", 14, "too_few_values"),
         ("impressions/b.csv", 15, "wrong_encoding"),
         ("impressions/b.csv", 16, "wrong_type"),
     ]
@@ -167,7 +167,7 @@ def test_rows_that_wait_in_files_and_rows_that_the_engine_carries_give_the_same_
 
 def test_rows_do_not_wait_any_longer_when_the_pipeline_has_failed(tmp_path):
     outputs = IngestOutputs("train", "eval", str(tmp_path))
-    with pytest.raises(KeyError), pipeline.shuffling_beside(outputs, make_pipeline()) as folder:
+    with pytest.raises(KeyError), pipeline.running(make_pipeline(), outputs) as folder:
         Path(folder).mkdir()
         raise KeyError
     assert not list(tmp_path.iterdir())

@@ -11,11 +11,12 @@ whole columns to the room that knows the work, in the order in which a row passe
     history        labelled impressions -> what was known of their user or item before
     writing        labelled impressions -> tf.Examples in TFRecord files
     dead_letters   why a row was refused, and the files in which it ends
+    repairing      refused rows back out of the logs, for a person to repair
     counting       what became of every row
     rows           arrays, columns' names, hashes, partitions: what all of them hold
 
 Arrows point one way; a room imports only rooms that stand before it in this line:
 
-    rows, dead_letters, counting, reading, casting, adapters, joining, history, writing,
+    rows, dead_letters, counting, reading, repairing, casting, adapters, joining, history, writing,
     plan, make_plan, steps, pipeline
 """

@@ -5,43 +5,61 @@ that cannot succeed ends before it has begun.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pyarrow as pa
 
 from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.ingest.adapters.base import LogFile, Role, require
+from transforms.ingest.adapters.canonical import CanonicalLogs, as_logs
 from transforms.ingest.adapters.registry import find_logs
 from transforms.ingest.casting.fields import Field, Fields, feedback_fields, impression_fields
 from transforms.ingest.history.keys import key_sets
 from transforms.ingest.history.state import open_history
-from transforms.ingest.plan import IngestPlan, Inspected
+from transforms.ingest.plan import IngestPlan, Inspected, SpanInput
 from transforms.ingest.reading.csv_header import read_header
 from transforms.ingest.reading.parquet import open_parquet
 
 _THREADS = 16
 
 
-def make_plan(config: DataConfig, logs: str, history: str | None = None) -> IngestPlan:
+def make_plan(
+    config: DataConfig, logs: str, history: str | None = None, span: SpanInput | None = None
+) -> IngestPlan:
     """Looks at a folder of logs, and at the history of an earlier ingestion.
+
+    Args:
+        config: logs, features and tasks.
+        logs: the folder.
+        history: the file, to start from.
+        span: if only the impressions of one span are to be ingested.
 
     Raises:
         InputError: if files are missing or unreadable, or a column that the config names
             is in no file, or has a type that cannot become what it must.
     """
-    adapter = find_logs(config.logs, logs)
+    adapter = find_logs(config.logs, logs) if span is None else _find_span(config, logs, span)
     with ThreadPoolExecutor(_THREADS) as threads:
         files = tuple(threads.map(_inspect, sorted(adapter.logs, key=lambda log: log.relative)))
     fields: dict[Role, Fields] = {
-        "impressions": impression_fields(config, adapter.unit, adapter.events),
+        "impressions": impression_fields(
+            config, adapter.unit, adapter.events, (span.first, span.end) if span else None
+        ),
         "feedback": feedback_fields(adapter.unit),
     }
     sets = key_sets(config)
     start = open_history(history, sets) if history is not None and sets else None
-    plan = IngestPlan(config, adapter, files, fields, start)
+    plan = IngestPlan(config, adapter, files, fields, start, span=span)
     _check_columns(plan)
     _check_feedback(plan, logs)
     return plan
+
+
+def _find_span(config: DataConfig, logs: str, span: SpanInput) -> CanonicalLogs:
+    own = CanonicalLogs.find(logs, span.files, config.logs.timestamp_unit)
+    borrowed = (log._replace(is_borrowed=True) for log in as_logs(span.borrowed))
+    return replace(own, logs=(*own.logs, *borrowed))
 
 
 def _inspect(log: LogFile) -> Inspected:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from transforms.config import DataConfig
@@ -10,6 +11,7 @@ from transforms.ingest.adapters.base import Adapter, LogFile, Role
 from transforms.ingest.casting.fields import Fields
 from transforms.ingest.history.keys import KeySet, key_sets
 from transforms.ingest.history.state import HistoryFile
+from transforms.ingest.rows.arrays import Flags
 from transforms.ingest.rows.columns import EVENT, ROW, SOURCE, event_column
 
 
@@ -34,6 +36,22 @@ class Part(NamedTuple):
     row_group: int | None
 
 
+class SpanInput(NamedTuple):
+    """What is read for one span.
+
+    Attributes:
+        files: of the span: relative path -> path.
+        borrowed: feedback of other spans that may belong to its impressions, likewise.
+        first: its first millisecond.
+        end: the first millisecond after it.
+    """
+
+    files: dict[str, str]
+    borrowed: dict[str, str]
+    first: int
+    end: int
+
+
 class IngestPlan(NamedTuple):
     """What the workers need to know.
 
@@ -45,6 +63,7 @@ class IngestPlan(NamedTuple):
         history: of an earlier ingestion, to start from.
         shuffle: folder of the one machine that all workers run on, where rows wait for their
             partition; None sends them through the engine.
+        span: if only the impressions of one span are to be ingested.
     """
 
     config: DataConfig
@@ -53,11 +72,22 @@ class IngestPlan(NamedTuple):
     fields: dict[Role, Fields]
     history: HistoryFile | None = None
     shuffle: str | None = None
+    span: SpanInput | None = None
 
     @property
     def has_position(self) -> bool:
         """Whether any file has positions."""
         return any("position" in file.columns for file in self.files)
+
+    @property
+    def splits_by_time(self) -> bool:
+        """Whether the times decide the split; of a span they do not, but its place in a window."""
+        return self.config.logs.split.by == "time" and self.span is None
+
+    @property
+    def borrowed(self) -> Flags:
+        """Whether a file is borrowed from another span, by its number."""
+        return np.array([file.log.is_borrowed for file in self.files], dtype=bool)
 
     @property
     def sources(self) -> tuple[str, ...]:

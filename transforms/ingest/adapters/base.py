@@ -20,12 +20,15 @@ class LogFile(NamedTuple):
         relative: path under the logs' folder, with forward slashes.
         path: where it can be opened.
         dialect: how its text is written; None for Parquet.
+        is_borrowed: whether it is feedback of another span, of which only what names an
+            impression of this one counts.
     """
 
     role: Role
     relative: str
     path: str
     dialect: Dialect | None
+    is_borrowed: bool = False
 
 
 class Adapter(Protocol):

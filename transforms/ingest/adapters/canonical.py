@@ -39,8 +39,7 @@ class CanonicalLogs:
         Raises:
             InputError: if no file holds impressions.
         """
-        found = [_as_log(relative, path) for relative, path in files.items()]
-        logs = tuple(log for log in found if log is not None)
+        logs = as_logs(files)
         if not any(log.role == "impressions" for log in logs):
             raise InputError(
                 f"{folder}: there must be a file or a folder whose name begins with "
@@ -62,6 +61,12 @@ class CanonicalLogs:
 
 def _same(batch: RawBatch) -> RawBatch:
     return batch
+
+
+def as_logs(files: Mapping[str, str]) -> tuple[LogFile, ...]:
+    """The logs among some files: relative path -> path."""
+    found = (_as_log(relative, path) for relative, path in files.items())
+    return tuple(log for log in found if log is not None)
 
 
 def _as_log(relative: str, path: str) -> LogFile | None:

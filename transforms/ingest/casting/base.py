@@ -69,4 +69,14 @@ def is_number(plain: pa.DataType) -> bool:
 
 def is_scalar(plain: pa.DataType) -> bool:
     """Whether each value of the type can be written as one word."""
-    return is_number(plain) or types.is_date(plain) or types.is_timestamp(plain)
+    is_time = types.is_timestamp(plain) and _has_known_zone(plain)
+    return is_number(plain) or types.is_date(plain) or is_time
+
+
+def _has_known_zone(timestamp: pa.DataType) -> bool:
+    """Whether this machine knows the time zone, without which a time cannot be written."""
+    try:
+        pc.cast(pa.array([0], timestamp), pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -26,6 +26,7 @@ def check_rows(
         for field in fields
     }
     if EVENT in columns:
+        _refuse_unknown(columns[EVENT], config.logs.events, refusals)
         _refuse_negative(columns[EVENT], columns[VALUE], log_events(config), refusals)
     columns[SOURCE] = pa.repeat(pa.scalar(source, pa.int32()), len(batch.rows))
     columns[ROW] = pa.array(batch.rows, pa.int64())
@@ -33,6 +34,13 @@ def check_rows(
     if refusals.flags.any():
         rows = rows.filter(pa.array(~refusals.flags))
     return rows, [*batch.refused, *refusals.listed(batch.rows, batch.text)]
+
+
+def _refuse_unknown(events: pa.Array, known: tuple[str, ...], refusals: Refusals) -> None:
+    if known:
+        bad = ~to_flags(pc.is_in(events, value_set=pa.array(known, pa.string())))
+        rule = f"`{EVENT}` must be one of {len(known)} in `logs.events`"
+        refusals.refuse(bad, Reason.UNKNOWN_EVENT, rule, events)
 
 
 def _refuse_negative(

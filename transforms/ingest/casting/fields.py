@@ -48,19 +48,25 @@ class Field(NamedTuple):
 Fields = tuple[Field, ...]
 
 
-def impression_fields(config: DataConfig, unit: TimeUnit, events: Iterable[str]) -> Fields:
+def impression_fields(
+    config: DataConfig,
+    unit: TimeUnit,
+    events: Iterable[str],
+    span: tuple[int, int] | None = None,
+) -> Fields:
     """The fields of an impression.
 
     Args:
         config: names features and masks.
         unit: of plain timestamps.
         events: columns that hold feedback in the same row.
+        span: the first millisecond of the span and the first after it, if there is one.
     """
     fields = [
         Field(REQUEST_ID, REQUEST_ID, KeyCast(), required=True),
         Field(USER_ID, USER_ID, KeyCast(), required=True),
         Field(ITEM_ID, ITEM_ID, KeyCast(), required=True),
-        Field(TIMESTAMP, TIMESTAMP, TimeCast(unit), required=True),
+        Field(TIMESTAMP, TIMESTAMP, TimeCast(unit, span), required=True),
         Field(POSITION, POSITION, PositionCast()),
     ]
     for name, feature in config.column_features.items():
@@ -110,4 +116,6 @@ def _key_fields(config: DataConfig) -> list[Field]:
 def _feature_cast(feature: Feature) -> Cast:
     if not isinstance(feature, CategoricalFeature):
         return NumberCast()
-    return WordsCast(feature.separator) if feature.multivalued else WordCast()
+    if feature.multivalued:
+        return WordsCast(feature.separator, feature.is_in)
+    return WordCast(feature.is_in)

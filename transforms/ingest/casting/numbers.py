@@ -13,6 +13,8 @@ from transforms.ingest.rows.arrays import MAX_FLOAT32, Flags, to_flags
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:nan|inf|infinity)$"
 
+_NOTHING = pa.scalar(None, pa.float64())
+
 
 @dataclass(frozen=True)
 class NumberCast:
@@ -31,19 +33,12 @@ class NumberCast:
         return is_text(source) or is_number(plain)
 
     def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
-        numbers, bad = parse_numbers(values)
-        refusals.refuse(bad, Reason.WRONG_TYPE, f"`{name}` must be a number", values)
-        too_large = to_flags(pc.greater(pc.abs(numbers), MAX_FLOAT32))
-        rule = f"`{name}` must be finite in 32 bits"
-        refusals.refuse(too_large, Reason.INFINITE_VALUE, rule, values)
+        numbers = _finite(name, values, refusals)
         if self.minimum is not None:
             rule = f"`{name}` must be at least {self.minimum:g}"
             small = to_flags(pc.less(numbers, self.minimum))
             refusals.refuse(small, Reason.NEGATIVE_VALUE, rule, values)
-        is_nan = pc.is_nan(numbers)
-        if pc.any(is_nan).as_py():
-            numbers = pc.if_else(is_nan, pa.scalar(None, pa.float64()), numbers)
-        return pc.cast(numbers, pa.float32(), safe=False)
+        return pc.cast(_without_nan(numbers), pa.float32(), safe=False)
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,9 @@ class ValueCast:
         return NumberCast().accepts(source)
 
     def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
-        numbers, bad = parse_numbers(values)
-        refusals.refuse(bad, Reason.WRONG_TYPE, f"`{name}` must be a number", values)
-        finite = pc.less_equal(pc.abs(numbers), MAX_FLOAT32)
-        infinite = to_flags(pc.is_valid(numbers)) & ~to_flags(finite)
-        rule = f"`{name}` must be finite in 32 bits"
-        refusals.refuse(infinite, Reason.INFINITE_VALUE, rule, values)
+        numbers = _finite(name, values, refusals)
+        rule = f"`{name}` must be a number or missing"
+        refusals.refuse(to_flags(pc.is_nan(numbers)), Reason.NAN_VALUE, rule, values)
         return pc.fill_null(numbers, 1.0)
 
 
@@ -77,16 +69,36 @@ class PositionCast:
         return NumberCast().accepts(source)
 
     def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
-        numbers, bad = parse_numbers(values)
-        numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-        bad |= to_flags(pc.not_equal(pc.floor(numbers), numbers))
-        bad |= to_flags(pc.greater_equal(numbers, 2.0**31))
-        rule = f"`{name}` must be a whole number below 2^31"
-        refusals.refuse(bad, Reason.WRONG_TYPE, rule, values)
-        negative = to_flags(pc.less(numbers, 0.0))
-        refusals.refuse(negative, Reason.NEGATIVE_VALUE, f"`{name}` must be at least 0", values)
-        good = pa.array(~(bad | negative))
-        return pc.cast(pc.if_else(good, numbers, pa.scalar(None, pa.float64())), pa.int64())
+        numbers = _without_nan(_finite(name, values, refusals))
+        rules = (
+            (pc.not_equal(pc.floor(numbers), numbers), Reason.NOT_WHOLE, "be a whole number"),
+            (pc.greater_equal(numbers, 2.0**31), Reason.NUMBER_TOO_LARGE, "be below 2^31"),
+            (pc.less(numbers, 0.0), Reason.NEGATIVE_VALUE, "be at least 0"),
+        )
+        bad = np.zeros(len(values), dtype=bool)
+        for mask, reason, rule in rules:
+            flags = to_flags(mask)
+            refusals.refuse(flags, reason, f"`{name}` must {rule}", values)
+            bad |= flags
+        return pc.cast(pc.if_else(pa.array(~bad), numbers, _NOTHING), pa.int64())
+
+
+def _finite(name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
+    """Reads a column as float64; refuses what is no number, infinite, or so in 32 bits."""
+    numbers, bad = parse_numbers(values)
+    refusals.refuse(bad, Reason.WRONG_TYPE, f"`{name}` must be a number", values)
+    large = to_flags(pc.greater(pc.abs(numbers), MAX_FLOAT32))
+    if large.any():
+        infinite = to_flags(pc.is_inf(numbers))
+        refusals.refuse(infinite, Reason.INFINITE_VALUE, f"`{name}` must be finite", values)
+        rule = f"`{name}` must be finite in 32 bits"
+        refusals.refuse(large & ~infinite, Reason.NUMBER_TOO_LARGE, rule, values)
+    return numbers
+
+
+def _without_nan(numbers: pa.Array) -> pa.Array:
+    is_nan = pc.is_nan(numbers)
+    return pc.if_else(is_nan, _NOTHING, numbers) if pc.any(is_nan).as_py() else numbers
 
 
 def parse_numbers(values: pa.Array) -> tuple[pa.Array, Flags]:

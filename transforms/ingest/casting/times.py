@@ -10,11 +10,13 @@ from transforms.ingest.casting.base import decode, is_number, is_text, plain_typ
 from transforms.ingest.casting.numbers import parse_numbers
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.dead_letters.refusals import Refusals
-from transforms.ingest.rows.arrays import to_flags
+from transforms.ingest.rows.arrays import Flags, to_flags
 from transforms.logs import TimeUnit
+from transforms.section import format_time
 
 _YEAR_10000 = 253_402_300_800
-_UNITS_A_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000}
+_MILLISECONDS = {"d": 86_400_000, "s": 1000, "ms": 1}
+_A_MILLISECOND = {"ms": 1, "us": 1000, "ns": 1_000_000}
 _DATE_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?"
 _LOCAL = rf"^\d{{4}}-\d{{2}}-\d{{2}}$|{_DATE_TIME}$"
 _ZONED = rf"{_DATE_TIME}(Z|[+-]\d{{2}}(:?\d{{2}})?)$"
@@ -29,9 +31,11 @@ class TimeCast:
 
     Attributes:
         unit: of plain numbers.
+        span: the first millisecond that is allowed and the first after it; None for any.
     """
 
     unit: TimeUnit
+    span: tuple[int, int] | None = None
     type = pa.int64()
     rule = "must hold timestamps, whole numbers or ISO-8601 text"
 
@@ -43,30 +47,53 @@ class TimeCast:
     def cast(self, name: str, values: pa.Array, refusals: Refusals) -> pa.Array:
         values = decode(values)
         times = self._read(values)
-        if not times.null_count:
-            return times
-        missing = to_flags(pc.is_null(values))
-        if is_text(values.type):
-            missing |= to_flags(pc.equal(pc.ascii_trim_whitespace(to_text(values)), ""))
-        refusals.refuse(missing, Reason.MISSING_KEY, f"`{name}` must not be empty", values)
-        rule = f"`{name}` must be a whole number of {self.unit} or an ISO-8601 time, 1970 to 9999"
-        bad = to_flags(pc.is_null(times)) & ~missing
-        refusals.refuse(bad, Reason.BAD_TIMESTAMP, rule, values)
+        if times.null_count:
+            self._refuse(name, values, times, refusals)
+        if self.span is not None:
+            first, end = self.span
+            inside = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
+            rule = f"`{name}` must be from {format_time(first)} to before {format_time(end)}"
+            refusals.refuse(to_flags(pc.invert(inside)), Reason.OUTSIDE_SPAN, rule, values)
         return times
+
+    def _refuse(self, name: str, values: pa.Array, times: pa.Array, refusals: Refusals) -> None:
+        """Refuses the values that are no time."""
+        missing = _is_missing(values)
+        refusals.refuse(missing, Reason.MISSING_KEY, f"`{name}` must not be empty", values)
+        bad, is_time = to_flags(pc.is_null(times)) & ~missing, _is_time(values)
+        rule = f"`{name}` in {self.unit} must be from 1970 to 9999"
+        refusals.refuse(bad & is_time, Reason.TIMESTAMP_OUT_OF_RANGE, rule, values)
+        rule = f"`{name}` must be a whole number of {self.unit} or an ISO-8601 time"
+        refusals.refuse(bad & ~is_time, Reason.BAD_TIMESTAMP, rule, values)
 
     def _read(self, values: pa.Array) -> pa.Array:
         """The times, null where there is none."""
-        if types.is_timestamp(values.type) or types.is_date(values.type):
-            milliseconds = pc.cast(pc.cast(values, pa.timestamp("ms"), safe=False), pa.int64())
-            return _within(milliseconds, _YEAR_10000 * 1000)
-        per_second = _UNITS_A_SECOND[self.unit]
-        whole = _within(_read_whole(values), _YEAR_10000 * per_second)
-        scaled = pc.divide(
-            pc.multiply(whole, max(1, 1000 // per_second)), max(1, per_second // 1000)
-        )
+        if types.is_date(values.type):
+            is_days = types.is_date32(values.type)
+            ticks = values.cast(pa.int32()) if is_days else values
+            return _to_milliseconds(ticks.cast(pa.int64()), "d" if is_days else "ms")
+        if types.is_timestamp(values.type):
+            return _to_milliseconds(values.cast(pa.int64()), values.type.unit)
+        scaled = _to_milliseconds(_read_whole(values), self.unit)
         if not is_text(values.type) or not scaled.null_count:
             return scaled
         return pc.coalesce(scaled, _within(_read_iso(values), _YEAR_10000 * 1000))
+
+
+def _is_missing(values: pa.Array) -> Flags:
+    missing = to_flags(pc.is_null(values, nan_is_null=True))
+    if is_text(values.type):
+        missing |= to_flags(pc.equal(pc.ascii_trim_whitespace(to_text(values)), ""))
+    return missing
+
+
+def _is_time(values: pa.Array) -> Flags:
+    """Whether a value is a time at all, of whatever year."""
+    if types.is_timestamp(values.type) or types.is_date(values.type):
+        return to_flags(pc.is_valid(values))
+    numbers, _ = parse_numbers(values)
+    whole = to_flags(pc.and_(pc.is_finite(numbers), pc.equal(pc.floor(numbers), numbers)))
+    return whole | to_flags(pc.is_valid(_read_iso(values))) if is_text(values.type) else whole
 
 
 def _read_whole(values: pa.Array) -> pa.Array:
@@ -105,6 +132,14 @@ def _cast_or_null(text: pa.Array, type_: pa.DataType) -> pa.Array:
         )
 
 
+def _to_milliseconds(ticks: pa.Array, unit: str) -> pa.Array:
+    """Whole numbers in a unit as milliseconds; null outside 1970 to 9999, where they overflow."""
+    end = _YEAR_10000 * 1000
+    if unit in _MILLISECONDS:
+        return pc.multiply(_within(ticks, end // _MILLISECONDS[unit]), _MILLISECONDS[unit])
+    return pc.divide(_within(ticks, end * _A_MILLISECOND[unit]), _A_MILLISECOND[unit])
+
+
 def _within(times: pa.Array, end: int) -> pa.Array:
-    inside = pc.and_(pc.greater_equal(times, 0), pc.less(times, end))
+    inside = pc.and_(pc.greater_equal(times, 0), pc.less(times, min(end, 2**63 - 1)))
     return pc.if_else(inside, times, pa.scalar(None, pa.int64()))

@@ -20,20 +20,17 @@ def check_counts(counts: IngestCounts, config: DataConfig, every_split: bool = T
         every_split: whether each split must have examples, as for training.
 
     Raises:
-        InputError: if a file could not be read to its end, there are no rows, an event that
-            a label needs is emitted by nobody, or a split is empty.
+        InputError: if more files break off than the config allows, there are no rows, an
+            event that a label needs is emitted by nobody, or a split is empty.
         DeadLetterRatioError: if more rows were refused than the config allows.
         AssertionError: if the counts do not balance; a bug, not the user's fault.
     """
-    check_balance(counts)
-    if counts.unreadable:
-        raise InputError("; ".join(sorted(set(counts.unreadable.values()))))
+    check_rows(counts, config)
     if not counts.impressions.read:
         raise InputError(
             "logs: there must be at least one impression. Received: "
             f"{len(counts.sources)} files without rows {list(counts.sources)[:5]}"
         )
-    _check_ratio(counts, config.logs.dead_letters.max_ratio)
     _check_events(counts, config)
     for split, examples in counts.splits.items():
         if every_split and not examples:
@@ -43,6 +40,27 @@ def check_counts(counts: IngestCounts, config: DataConfig, every_split: bool = T
             )
     for name, task in config.tasks.items():
         _warn_if_degenerate(name, task, counts)
+
+
+def check_rows(counts: IngestCounts, config: DataConfig) -> None:
+    """Checks only that no row is lost and not too many were refused, as of a single span.
+
+    Raises:
+        InputError: if more files break off than the config allows.
+        DeadLetterRatioError: if more rows were refused than the config allows.
+        AssertionError: if the counts do not balance; a bug, not the user's fault.
+    """
+    check_balance(counts)
+    _check_unreadable(counts, config.logs.dead_letters.max_unreadable_files)
+    _check_ratio(counts, config.logs.dead_letters.max_ratio)
+
+
+def _check_unreadable(counts: IngestCounts, max_files: int) -> None:
+    if len(counts.unreadable) > max_files:
+        raise InputError(
+            f"logs.dead_letters.max_unreadable_files: at most {max_files} files may break off. "
+            f"Received: {'; '.join(sorted(set(counts.unreadable.values())))}"
+        )
 
 
 def _check_ratio(counts: IngestCounts, max_ratio: float) -> None:

@@ -1,15 +1,13 @@
 """What became of every row: tallied by the workers, added up, checked, written as JSON."""
 
-from datetime import UTC, datetime, timedelta
-
 from pydantic import ValidationError
 
 from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.ingest.counting.tally import Tally
-from transforms.section import Section
-from transforms.storage import locate
+from transforms.section import Section, format_time
+from transforms.storage import read_whole
 
 COUNTS_FILE = "counts.json"
 _MAX_BYTES = 64 << 20
@@ -35,11 +33,12 @@ class FeedbackCounts(Section):
     """Rows of feedback; `read` is the sum of the others.
 
     Attributes:
-        read: all.
+        read: all; with `logs.spans` also those of other days that name an impression.
         attributed: part of some label, or of some mask.
         duplicates: equal in all columns to another row.
         outside_window: later than every window that its event has.
         unused: of an event that no label and no mask needs.
+        other_spans: with `logs.spans`: of impressions that can be of the day before or after.
         dead: in the dead letters.
     """
 
@@ -48,6 +47,7 @@ class FeedbackCounts(Section):
     duplicates: int
     outside_window: int
     unused: int
+    other_spans: int
     dead: int
 
 
@@ -113,7 +113,7 @@ def make_counts(tally: Tally, config: DataConfig) -> IngestCounts:
             for task in config.tasks
         },
         missing={feature: tally.count("missing", feature) for feature in config.features},
-        time=TimeSpan(first=_iso(tally.first), last=_iso(tally.last)),
+        time=TimeSpan(first=_time(tally.first), last=_time(tally.last)),
         events=tally.under("events"),
         sources=tally.under("sources"),
         unreadable=dict(sorted(tally.unreadable.items())),
@@ -142,14 +142,11 @@ def read_counts(folder: str) -> IngestCounts:
     Raises:
         InputError: if there is no such file, or it holds something else.
     """
-    file_system, path = locate(f"{folder}/{COUNTS_FILE}")
+    path = f"{folder}/{COUNTS_FILE}"
     try:
-        with file_system.open_input_stream(path) as stream:
-            return IngestCounts.model_validate_json(stream.read(_MAX_BYTES))
-    except OSError as error:
-        raise InputError(f"{folder}/{COUNTS_FILE}: cannot be read: {error}") from None
+        return IngestCounts.model_validate_json(read_whole(path, _MAX_BYTES))
     except ValidationError as error:
-        raise InputError(f"{folder}/{COUNTS_FILE}: must hold counts: {error}") from None
+        raise InputError(f"{path}: must hold counts: {error}") from None
 
 
 def _zeros(model: type[Section]) -> dict[str, int]:
@@ -166,8 +163,5 @@ def _label_counts(tally: Tally, task: str, split: str) -> LabelCounts:
     )
 
 
-def _iso(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else format_time(milliseconds)

@@ -19,9 +19,18 @@ DEAD_LETTER_SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
     ]
 )
-"""kind: impressions | feedback; source: relative path; row: 1-based line (CSV) or row."""
+"""kind: impressions | feedback; source: relative path; row: 1-based line (CSV) or row; text: its
+first 1,000 characters, of rows that the join refused their keys as JSON; rows: 1, or how many
+rows of a block that could not be read."""
+
+DEAD_LETTERS = "dead_letters"
+"""The folder of counts and refused rows, beside the splits."""
+
+DEAD_LETTERS_NAME = "dead_letters-"
+"""How the name of a file of dead letters begins."""
 
 _ORDER = [(name, "ascending") for name in ("kind", "source", "row", "reason", "detail", "text")]
 
@@ -35,6 +44,7 @@ def make_dead_letters(kind: str, source: str, refused: Sequence[Refusal]) -> pa.
         [refusal.reason.value for refusal in refused],
         [refusal.detail for refusal in refused],
         [refusal.text[:MAX_TEXT] for refusal in refused],
+        [refusal.rows for refusal in refused],
     ]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, DEAD_LETTER_SCHEMA, strict=True)]
     return pa.record_batch(arrays, schema=DEAD_LETTER_SCHEMA)
@@ -68,7 +78,7 @@ def dead_letters_path(folder: str, shard: int, shards: int) -> str:
         >>> dead_letters_path("/out", 0, 4)
         '/out/dead_letters-00000-of-00004.parquet'
     """
-    return f"{folder}/dead_letters-{shard:05d}-of-{shards:05d}.parquet"
+    return f"{folder}/{DEAD_LETTERS_NAME}{shard:05d}-of-{shards:05d}.parquet"
 
 
 def write_dead_letters(path: str, batches: Iterable[pa.RecordBatch]) -> None:

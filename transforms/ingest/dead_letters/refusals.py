@@ -14,12 +14,21 @@ MAX_DETAIL = 300
 
 
 class Refusal(NamedTuple):
-    """One refused row: where it stands, the rule it broke, and its first 1,000 characters."""
+    """One refused row: where it stands, the rule it broke, and its first 1,000 characters.
+
+    Attributes:
+        row: 1-based line (CSV) or row (Parquet).
+        reason: the code.
+        detail: the rule, and what was received.
+        text: of the row.
+        rows: how many rows it stands for; more than one only if they could not be read.
+    """
 
     row: int
     reason: Reason
     detail: str
     text: str
+    rows: int = 1
 
 
 class Refusals:
@@ -43,11 +52,22 @@ class Refusals:
             values: what was received, [n]; read at the bad rows only.
         """
         for place in np.flatnonzero(bad & ~self.flags):
-            value = values[place]
-            received = value.as_py() if isinstance(value, pa.Scalar) else value
-            detail = f"{rule}. Received: {str(received)[:MAX_DETAIL]!r}"
+            detail = f"{rule}. Received: {_show(values[place])[:MAX_DETAIL]!r}"
             self._found[int(place)] = (reason, detail[:MAX_DETAIL])
         self.flags |= bad
+
+    def refuse_lists(self, parents: Ints, of_words: "Refusals") -> None:
+        """Refuses the lists of which a word was refused, for the reason of the first such word.
+
+        Args:
+            parents: place of the list of each word, rising.
+            of_words: the refused words.
+        """
+        places = np.array(sorted(of_words._found), dtype=np.int64)
+        for place, parent in zip(places.tolist(), parents[places].tolist(), strict=True):
+            if not self.flags[parent]:
+                self._found[parent] = of_words._found[place]
+                self.flags[parent] = True
 
     def listed(self, rows: Ints, text: Callable[[Ints], list[str]]) -> list[Refusal]:
         """The refused rows, one by one.
@@ -63,3 +83,12 @@ class Refusals:
             Refusal(int(rows[place]), *self._found[int(place)], text)
             for place, text in zip(places, text(places), strict=True)
         ]
+
+
+def _show(value: Any) -> str:
+    """A value as text; Python has no word for dates of far ages, Arrow has."""
+    if isinstance(value, pa.TimestampScalar):
+        value = value.cast(pa.timestamp(value.type.unit, "UTC"))
+    if isinstance(value, pa.TimestampScalar | pa.Date32Scalar | pa.Date64Scalar):
+        value = value.cast(pa.string())
+    return str(value.as_py() if isinstance(value, pa.Scalar) else value)

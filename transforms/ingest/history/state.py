@@ -3,8 +3,10 @@
 One row a key: `by` (the columns, separated by commas), `key` (`hash_text` of its values
 joined by U+001F, with the salt `history:<by>:`), `count` and `last` (milliseconds) of its
 impressions, and for each task the number `n_<task>` and sum `s_<task>` of the labels known.
-Rows whose `by` is empty are hours: `key` counts them since the epoch, and `n_` and `s_` tell
-of the labels that became known in that hour. The file's metadata say up to when it knows.
+A row whose `known` is not -1 is one label more of the key that becomes known only then, after
+the file's end. Rows whose `by` is empty are hours: `key` counts them since the epoch, and `n_`
+and `s_` tell of the labels that become known in that hour. The file's metadata say up to when
+it knows.
 """
 
 import json
@@ -17,12 +19,12 @@ import pyarrow.parquet as pq
 
 from transforms.errors import InputError
 from transforms.ingest.history.keys import KEY, KeySet
-from transforms.ingest.history.past import BY, HOURS, state_schema
+from transforms.ingest.history.past import HOURS, state_schema
 from transforms.ingest.history.priors import Bin, Totals
 from transforms.storage import locate, write_whole
 
 HISTORY_FILE = "history.parquet"
-_FORMAT = 1
+_FORMAT = 2
 _METADATA = b"gaterank"
 
 
@@ -97,7 +99,7 @@ def write_history(
 
     Args:
         path: of the file.
-        batches: rows of keys, in any order.
+        batches: rows of keys and of labels to come, in any order.
         totals: the hours.
         key_sets: all there are.
         until: the latest impression.
@@ -106,7 +108,7 @@ def write_history(
     head = {"format": _FORMAT, "until": until, "by": [key_set.name for key_set in key_sets]}
     schema = state_schema(tasks)
     table = pa.Table.from_batches([_hours(totals, tasks), *batches], schema)
-    table = table.sort_by([(BY, "ascending"), (KEY, "ascending")])
+    table = table.sort_by([(name, "ascending") for name in table.column_names])
     table = table.replace_schema_metadata({_METADATA: json.dumps(head)})
     with write_whole(path) as stream:
         pq.write_table(table, stream, compression="zstd")
@@ -115,7 +117,8 @@ def write_history(
 def _hours(totals: Totals, tasks: list[str]) -> pa.RecordBatch:
     hours = sorted({key.hour for key in totals.bins if key.is_late})
     bins = [[totals.bins.get(Bin(t, True, h), (0, Fraction(0))) for h in hours] for t in tasks]
-    columns: list[list[Any]] = [[HOURS] * len(hours), hours, [0] * len(hours), [-1] * len(hours)]
+    none, zero = [-1] * len(hours), [0] * len(hours)
+    columns: list[list[Any]] = [[HOURS] * len(hours), hours, none, zero, none]
     columns += [[number for number, _ in of_task] for of_task in bins]
     columns += [[float(total) for _, total in of_task] for of_task in bins]
     schema = state_schema(tasks)

@@ -1,6 +1,6 @@
 """The statistics of all impressions of some keys, and what is known of the keys at the end."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +9,26 @@ import pyarrow.compute as pc
 from transforms.examples import TIMESTAMP, label_name
 from transforms.features import HistoryFeature
 from transforms.ingest.history.keys import KEY, PLACE, SHARD, KeySet, known_name
-from transforms.ingest.history.past import Past
+from transforms.ingest.history.past import Past, Pending
 from transforms.ingest.history.priors import HOUR, Totals
 from transforms.ingest.history.sums import Sums, Timeline
 from transforms.ingest.rows.arrays import Floats, Ints
 
 _ORDER = [(name, "ascending") for name in (KEY, TIMESTAMP, SHARD, PLACE)]
+
+
+class KnownLabels(NamedTuple):
+    """Labels of a task.
+
+    Attributes:
+        segment: of the key, int64 [m].
+        known: when each becomes known, milliseconds, int64 [m].
+        label: [m].
+    """
+
+    segment: Ints
+    known: Ints
+    label: Floats
 
 
 class Histories:
@@ -24,11 +38,14 @@ class Histories:
         key_set: the columns of the keys, and the statistics wanted.
         rows: see `KeySet.schema`; all rows of these keys, in any order.
         past: what was known of these keys when ingestion started, each key once.
+        pending: labels of past impressions that become known later.
         until: up to when `past` knows; -1 if it knows nothing. Impressions up to then see
             each other but not `past`; later ones see `past` in place of those.
     """
 
-    def __init__(self, key_set: KeySet, rows: pa.RecordBatch, past: Past, until: int) -> None:
+    def __init__(
+        self, key_set: KeySet, rows: pa.RecordBatch, past: Past, pending: Pending, until: int
+    ) -> None:
         rows = rows.take(pc.sort_indices(rows, _ORDER))
         key, self.time = (rows.column(name).to_numpy() for name in (KEY, TIMESTAMP))
         self.rows = rows
@@ -37,16 +54,27 @@ class Histories:
         self.code = np.searchsorted(self.past.key, key)
         self.is_late = self.time > until
         self.segment = 2 * self.code + self.is_late
-        known = {t: self.time + rows.column(known_name(t)).to_numpy() for t in key_set.tasks}
-        self.timeline = Timeline(np.unique(np.concatenate([self.time, *known.values()])))
+        self.labels = {task: self._labels(task, pending) for task in key_set.tasks}
+        times = (labels.known for labels in self.labels.values())
+        self.timeline = Timeline(np.unique(np.concatenate([self.time, *times])))
         self.now = self.timeline.at(self.segment, self.time)
-        self.sums = {task: self._sums(task, times) for task, times in known.items()}
+        self.sums = {
+            task: Sums(self.timeline, labels.segment, labels.known, labels.label)
+            for task, labels in self.labels.items()
+        }
 
-    def _sums(self, task: str, known: Ints) -> Sums:
+    def _labels(self, task: str, pending: Pending) -> KnownLabels:
+        """The task's labels: those of the past that are to come, then those of the rows."""
+        key, known, past_label = pending.of(task)
         label = self.rows.column(label_name(task))
         there = np.flatnonzero(label.is_valid().to_numpy(zero_copy_only=False))
+        delay = self.rows.column(known_name(task)).to_numpy()
         values = label.take(pa.array(there)).to_numpy().astype(np.float64)
-        return Sums(self.timeline, self.segment[there], known[there], values)
+        return KnownLabels(
+            np.append(2 * np.searchsorted(self.past.key, key) + 1, self.segment[there]),
+            np.append(known, (self.time + delay)[there]),
+            np.append(past_label, values),
+        )
 
     def statistics(self, totals: Totals) -> pa.RecordBatch:
         """One row an impression: its `shard` and `place`, and the features, null if unknown.
@@ -107,4 +135,23 @@ class Histories:
             np.maximum(self.past.last, last),
             number,
             total,
+        )
+
+    def pending_at(self, until: int) -> Pending:
+        """What becomes known of each key only after a time that no impression comes after."""
+        keys, times, labels = [], [], []
+        for found in self.labels.values():
+            rows = np.flatnonzero((found.known > until) & (found.segment % 2 == 1))
+            keys.append(self.past.key[found.segment[rows] // 2])
+            times.append(found.known[rows])
+            labels.append(found.label[rows])
+        sizes = [len(key) for key in keys]
+        ends = np.cumsum(sizes)
+        label = {}
+        for task, end, values in zip(self.labels, ends, labels, strict=True):
+            label[task] = np.full(int(sum(sizes)), np.nan)
+            label[task][end - len(values) : end] = values
+        nothing = np.array([], np.uint64), np.array([], np.int64)
+        return Pending(
+            np.concatenate([nothing[0], *keys]), np.concatenate([nothing[1], *times]), label
         )

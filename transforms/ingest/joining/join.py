@@ -25,7 +25,8 @@ class Joined(NamedTuple):
         feedback: rows with an impression, each once, by rising (timestamp, value); [m].
         owner: place of the impression of each, int64 [m].
         feedback_duplicates: how many rows were equal to one of the others.
-        orphans: feedback rows without an impression.
+        orphans: feedback rows without an impression, borrowed ones left out.
+        borrowed: how many borrowed rows have an impression, equal ones included.
     """
 
     impressions: pa.RecordBatch
@@ -35,13 +36,19 @@ class Joined(NamedTuple):
     owner: Ints
     feedback_duplicates: int
     orphans: pa.RecordBatch
+    borrowed: int
 
 
-def join(impressions: pa.RecordBatch, feedback: pa.RecordBatch) -> Joined:
+def join(impressions: pa.RecordBatch, feedback: pa.RecordBatch, is_borrowed: Flags) -> Joined:
     """Joins all impressions and all feedback of a partition.
 
     Of several rows of one impression the first by (timestamp, source, row) counts. The
     result does not depend on the order of the rows.
+
+    Args:
+        impressions: of the partition.
+        feedback: of the partition, [all].
+        is_borrowed: which of it is of another span and counts only with an impression, [all].
     """
     ids, feedback_ids = _number(impressions, feedback)
     kept, first_of = _first_rows(impressions, ids)
@@ -49,18 +56,22 @@ def join(impressions: pa.RecordBatch, feedback: pa.RecordBatch) -> Joined:
     order = _sorted(impressions, kept, (TIMESTAMP, REQUEST_ID, ITEM_ID))
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    unique = _distinct(feedback, feedback_ids)
-    slot = np.searchsorted(ids[kept], feedback_ids[unique])
+    slot = np.searchsorted(ids[kept], feedback_ids)
     found = slot < len(kept)
-    found[found] = ids[kept][slot[found]] == feedback_ids[unique][found]
+    found[found] = ids[kept][slot[found]] == feedback_ids[found]
+    unique = _distinct(feedback, feedback_ids, is_borrowed)
+    again = found | ~is_borrowed
+    again[unique] = False
+    matched = unique[found[unique]]
     return Joined(
         impressions.take(pa.array(kept[order])),
         len(ids) - len(kept) - int(conflicts.sum()),
         impressions.take(pa.array(np.flatnonzero(conflicts))),
-        feedback.take(pa.array(unique[found])),
-        place[slot[found]],
-        len(feedback_ids) - len(unique),
-        feedback.take(pa.array(unique[~found])),
+        feedback.take(pa.array(matched)),
+        place[slot[matched]],
+        int(again.sum()),
+        feedback.take(pa.array(unique[~(found | is_borrowed)[unique]])),
+        int((found & is_borrowed).sum()),
     )
 
 
@@ -97,15 +108,24 @@ def _conflicts(rows: pa.RecordBatch, kept: Ints, first_of: Ints) -> Flags:
     return differs.astype(bool)
 
 
-def _distinct(feedback: pa.RecordBatch, ids: Ints) -> Ints:
-    """The first row, by (source, row), of each set of equal rows, by rising (time, value)."""
+def _distinct(feedback: pa.RecordBatch, ids: Ints, is_borrowed: Flags) -> Ints:
+    """The first row, by (source, row), of each set of equal rows, by rising (time, value).
+
+    A row of the span itself goes before borrowed ones.
+    """
     names = (ROW, SOURCE, EVENT, VALUE, TIMESTAMP)
     row, source, event, value, time = (feedback.column(name).to_numpy() for name in names)
-    order = np.lexsort((row, source, ids, event, value, time))
-    new = np.zeros(len(order), dtype=bool)
-    new[:1] = True
-    for column in (ids, event, value, time):
-        new[1:] |= np.diff(column[order]) != 0
+    order = np.argsort(time, kind="stable")
+    # Few rows are of the same time, and only these have to be sorted by the other columns.
+    is_tie = np.diff(time[order]) == 0
+    tied = np.flatnonzero(np.append(is_tie, False) | np.append(False, is_tie)[: len(order)])
+    rows = order[tied]
+    keys = (row, source, is_borrowed, ids, event, value, time)
+    rows = rows[np.lexsort([key[rows] for key in keys])]
+    order[tied] = rows
+    new = np.ones(len(order), dtype=bool)
+    same = [np.diff(column[rows]) == 0 for column in (ids, event, value, time)]
+    new[tied[1:][np.logical_and.reduce(same)]] = False
     distinct: Ints = order[new]
     return distinct
 

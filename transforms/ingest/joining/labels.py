@@ -76,7 +76,12 @@ def attribute(
     too_early = delay < -round(config.logs.clock_skew.total_seconds() * 1000)
     event, value = (feedback.column(name).to_numpy() for name in (EVENT, VALUE))
     rows = Feedback(owner, event, value, delay).of(~too_early)
-    windows = np.full(len(config.events), -1, dtype=np.int64)
+    return Attribution(rows, too_early, rows.delay <= event_windows(config)[rows.event])
+
+
+def event_windows(config: DataConfig) -> Ints:
+    """The longest window of each of `config.events`, milliseconds."""
+    windows = np.zeros(len(config.events), dtype=np.int64)
     for task in config.tasks.values():
         events = {task.label.event} | (
             {task.mask.event} if task.mask and task.mask.event else set()
@@ -84,7 +89,7 @@ def attribute(
         for event in events:
             place = config.events.index(event)
             windows[place] = max(windows[place], _window(task.label))
-    return Attribution(rows, too_early, rows.delay <= windows[rows.event])
+    return windows
 
 
 def make_labels(

@@ -9,8 +9,14 @@ from pyarrow import csv
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.dead_letters.refusals import Refusal
 from transforms.ingest.reading.csv_header import read_header
-from transforms.ingest.reading.csv_lines import Lines, cut_lines, text_of
-from transforms.ingest.reading.dialect import BYTE_ORDER_MARK, MAX_ROW_BYTES, Dialect
+from transforms.ingest.reading.csv_lines import Lines, cut_lines, text_of, unreadable_rest
+from transforms.ingest.reading.csv_repeats import without_headers
+from transforms.ingest.reading.dialect import (
+    BYTE_ORDER_MARK,
+    MAX_ROW_BYTES,
+    PIECE_BYTES,
+    Dialect,
+)
 from transforms.ingest.reading.raw import RawBatch
 from transforms.ingest.rows.arrays import Ints
 from transforms.storage import open_stream
@@ -30,21 +36,21 @@ def read_csv_file(
         block_bytes: how much is held at a time.
 
     Yields:
-        A batch a block; rows that are no rows are in its `refused`.
+        A batch a block; rows that are no rows, and a rest that cannot be read, are in its
+        `refused`.
     """
     names = read_header(path, dialect)
-    for lines in _read_lines(path, dialect, block_bytes):
-        if not dialect.names and len(lines.numbers) and lines.numbers[0] == 1:
-            lines = lines._replace(rows=lines.rows[1:], numbers=lines.numbers[1:])
+    for lines in without_headers(read_lines(path, dialect, block_bytes), dialect):
         yield _parse(lines, names, dialect, wanted)
 
 
-def _read_lines(path: str, dialect: Dialect, block_bytes: int) -> Iterator[Lines]:
+def read_lines(path: str, dialect: Dialect, block_bytes: int = BLOCK_BYTES) -> Iterator[Lines]:
+    """Reads the rows of a text file, the header among them, block by block."""
     carry, first, is_last = b"", 1, False
     with open_stream(path) as stream:
         while not is_last:
-            data = stream.read(block_bytes)
-            is_last = not data
+            data, error = _read_block(stream, block_bytes)
+            is_last = not data and error is None
             if first == 1 and not carry:
                 data = data.removeprefix(BYTE_ORDER_MARK)
             block = carry + dialect.recode(data)
@@ -59,6 +65,24 @@ def _read_lines(path: str, dialect: Dialect, block_bytes: int) -> Iterator[Lines
                 carry = whole[lines.consumed :] + carry
                 first += lines.lines
                 yield lines
+            if error is not None:
+                yield unreadable_rest(first, carry, error)
+                return
+
+
+def _read_block(stream: pa.NativeFile, size: int) -> tuple[bytes, Exception | None]:
+    """The next bytes, and why there are no more although the file does not end there.
+
+    Small pieces, because those before the broken one are good.
+    """
+    pieces = []
+    try:
+        while size > 0 and (piece := stream.read(min(size, PIECE_BYTES))):
+            pieces.append(piece)
+            size -= len(piece)
+    except (OSError, pa.ArrowException) as error:
+        return b"".join(pieces), error
+    return b"".join(pieces), None
 
 
 def _parse(
@@ -75,7 +99,7 @@ def _parse(
     good = np.ones(len(lines.rows), dtype=bool)
     good[[row for row, _ in uneven]] = False
     places = np.flatnonzero(good)
-    refused = (_wrong_columns(lines, row, count, len(names)) for row, count in uneven)
+    refused = (_uneven(lines, row, count, len(names)) for row, count in uneven)
     return RawBatch(
         columns,
         lines.numbers[places],
@@ -128,7 +152,7 @@ def _content(rows: pa.Array) -> pa.Buffer:
     return content
 
 
-def _wrong_columns(lines: Lines, row: int, received: int, expected: int) -> Refusal:
+def _uneven(lines: Lines, row: int, received: int, expected: int) -> Refusal:
     detail = f"a row must have {expected} values, one a column. Received: {received}"
-    reason = Reason.WRONG_NUMBER_OF_COLUMNS
+    reason = Reason.TOO_FEW_VALUES if received < expected else Reason.TOO_MANY_VALUES
     return Refusal(int(lines.numbers[row]), reason, detail, text_of(lines.rows[row]))

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.errors import InputError
-from transforms.ingest.reading.dialect import BYTE_ORDER_MARK, MAX_ROW_BYTES, Dialect
+from transforms.ingest.reading.dialect import BYTE_ORDER_MARK, MAX_ROW_BYTES, PIECE_BYTES, Dialect
 from transforms.storage import open_stream
 
 
@@ -21,7 +21,7 @@ def read_header(path: str, dialect: Dialect) -> tuple[str, ...]:
     line = bytearray()
     with open_stream(path) as stream:
         while b"\n" not in line and len(line) <= MAX_ROW_BYTES:
-            data = stream.read(1 << 16)
+            data = stream.read(PIECE_BYTES)
             if not data:
                 break
             line += data

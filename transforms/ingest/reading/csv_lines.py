@@ -19,6 +19,7 @@ from transforms.ingest.rows.arrays import Flags, Ints
 _MAX_LINES_A_ROW = 100
 _RULES = {
     Reason.WRONG_ENCODING: "a row must be UTF-8 text",
+    Reason.NULL_CHARACTER: "a row must hold no NUL",
     Reason.BROKEN_QUOTING: "quotes must enclose a whole value, and line breaks stand inside quotes",
     Reason.ROW_TOO_LONG: f"a row must have at most {MAX_ROW_BYTES} bytes",
 }
@@ -33,6 +34,8 @@ class Lines(NamedTuple):
         refused: rows that were set aside.
         consumed: bytes of the block that are done; the rest belongs to the next block.
         lines: how many lines those bytes hold.
+        every: the text of every row, refused or not, binary [m].
+        starts: 1-based line at which each of those begins, int64 [m].
     """
 
     rows: pa.Array
@@ -40,6 +43,8 @@ class Lines(NamedTuple):
     refused: tuple[Refusal, ...]
     consumed: int
     lines: int
+    every: pa.Array
+    starts: Ints
 
 
 def cut_lines(block: bytes, first: int, is_last: bool, dialect: Dialect) -> Lines:
@@ -61,17 +66,35 @@ def cut_lines(block: bytes, first: int, is_last: bool, dialect: Dialect) -> Line
     consumed = int(starts[used]) if used < len(starts) else len(block)
     offsets = np.append(starts[heads], consumed)
     rows = _slice(block, offsets)
-    bad = _undecodable(memoryview(block)[:consumed], offsets)
+    sizes = np.diff(offsets)
+    bad: dict[int, Reason] = {}
     if suspicious:
         fits = pc.match_substring_regex(rows, dialect.row_pattern).to_numpy(zero_copy_only=False)
-        bad = {**dict.fromkeys(np.flatnonzero(~fits).tolist(), Reason.BROKEN_QUOTING), **bad}
-    sizes = np.diff(offsets)
+        bad = dict.fromkeys(np.flatnonzero(~fits).tolist(), Reason.BROKEN_QUOTING)
+    if b"\0" in block:
+        bad |= dict.fromkeys(_with_nul(block, offsets), Reason.NULL_CHARACTER)
+    bad |= _undecodable(memoryview(block)[:consumed], offsets)
     bad |= dict.fromkeys(np.flatnonzero(sizes > MAX_ROW_BYTES).tolist(), Reason.ROW_TOO_LONG)
     good = ~_is_empty(block, offsets[:-1], sizes)
     good[list(bad)] = False
     refused = (_refusal(rows[row], int(heads[row]) + first, bad[row]) for row in sorted(bad))
     text = rows if good.all() else rows.filter(pa.array(good))
-    return Lines(text, heads[good] + first, tuple(refused), consumed, used)
+    return Lines(text, heads[good] + first, tuple(refused), consumed, used, rows, heads + first)
+
+
+def unreadable_rest(line: int, rest: bytes, error: Exception) -> Lines:
+    """The end of a file that breaks off.
+
+    Args:
+        line: the first that could not be read whole.
+        rest: what there is of it.
+        error: why there is no more.
+    """
+    text = rest[: 4 * MAX_TEXT].decode("utf-8", "replace")[:MAX_TEXT]
+    detail = f"cannot be read from line {line} on: {error}"[:MAX_DETAIL]
+    none, nowhere = pa.array([], pa.binary()), np.array([], np.int64)
+    refused = Refusal(line, Reason.UNREADABLE_REST, detail, text)
+    return Lines(none, nowhere, (refused,), 0, 0, none, nowhere)
 
 
 def _slice(block: bytes, offsets: Ints) -> pa.Array:
@@ -119,6 +142,13 @@ def _undecodable(text: memoryview, offsets: Ints) -> dict[int, Reason]:
             bad[row] = Reason.WRONG_ENCODING
             start = int(offsets[row + 1])
     return bad
+
+
+def _with_nul(block: bytes, offsets: Ints) -> list[int]:
+    """The rows that hold a NUL, each once."""
+    places = np.flatnonzero(np.frombuffer(block, np.uint8)[: offsets[-1]] == 0)
+    rows: list[int] = np.unique(np.searchsorted(offsets, places, side="right") - 1).tolist()
+    return rows
 
 
 def _is_empty(block: bytes, starts: Ints, sizes: Ints) -> Flags:

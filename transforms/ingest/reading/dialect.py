@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 MAX_ROW_BYTES = 1 << 20
+PIECE_BYTES = 1 << 12
+"""How much is asked of a file at a time: so much is lost where it breaks off."""
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

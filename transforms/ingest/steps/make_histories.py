@@ -9,7 +9,14 @@ from apache_beam.pvalue import AsIter, AsSingleton, PCollection, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from transforms.ingest.history.keys import KEY, PLACE, SHARD
-from transforms.ingest.history.past import rows_of, state_schema, to_past, to_rows
+from transforms.ingest.history.past import (
+    pending_rows,
+    rows_of,
+    state_schema,
+    to_past,
+    to_pending,
+    to_rows,
+)
 from transforms.ingest.history.priors import Totals
 from transforms.ingest.history.state import HISTORY_FILE, read_history, to_totals, write_history
 from transforms.ingest.history.statistics import Histories
@@ -106,15 +113,17 @@ class MakeStatisticsFn(beam.DoFn):
         (number, _), messages = element
         plan, key_set = self._plan, self._plan.key_sets[number]
         rows = unpack(messages[KEY_ROWS], key_set.schema)
-        past = to_past(unpack(messages[STATE], state_schema(plan.history_tasks)), key_set)
+        state = unpack(messages[STATE], state_schema(plan.history_tasks))
+        past, pending = to_past(state, key_set), to_pending(state, key_set)
         until = plan.history.until if plan.history else -1
-        histories = Histories(key_set, rows, past, until)
+        histories = Histories(key_set, rows, past, pending, until)
         made = histories.statistics(totals)
         shard = made.column(SHARD).to_numpy().astype(np.int64)
         for partition, message in cut(made, shard):
             yield partition, (number, message)
-        known = histories.known_at(max(until, totals.last))
-        yield TaggedOutput(STATE, to_rows(known, key_set, plan.history_tasks))
+        end, tasks = max(until, totals.last), plan.history_tasks
+        yield TaggedOutput(STATE, to_rows(histories.known_at(end), key_set, tasks))
+        yield TaggedOutput(STATE, pending_rows(histories.pending_at(end), key_set, tasks))
 
 
 class WriteHistoryFn(beam.DoFn):

@@ -18,6 +18,7 @@ from transforms.ingest.joining.labels import Attribution, Feedback, Labels, attr
 from transforms.ingest.joining.splits import flag_eval
 from transforms.ingest.plan import IngestPlan
 from transforms.ingest.rows.columns import EVENT, ROW, SOURCE, feature_column
+from transforms.ingest.steps.span_edges import may_be_of_other_spans
 from transforms.section import format_duration
 
 
@@ -53,7 +54,8 @@ def label_partition(
             `config.events`.
     """
     config, tally = plan.config, Tally()
-    joined = join(impressions, feedback)
+    is_borrowed = plan.borrowed[feedback.column(SOURCE).to_numpy()]
+    joined = join(impressions, feedback, is_borrowed)
     attribution = attribute(joined.impressions, joined.feedback, joined.owner, config)
     _tally_join(joined, attribution, tally)
     dead = _dead_letters(plan, joined, attribution, tally)
@@ -94,6 +96,9 @@ def _dead_letters(
     plan: IngestPlan, joined: Joined, attribution: Attribution, tally: Tally
 ) -> list[pa.RecordBatch]:
     letters: list[pa.RecordBatch] = []
+    elsewhere = may_be_of_other_spans(joined.orphans, plan)
+    tally.add("feedback", "other_spans", amount=int(elsewhere.sum()))
+    joined = joined._replace(orphans=joined.orphans.filter(pa.array(~elsewhere)))
     for kind, rows, reason, rule in _refused(joined, attribution, plan.config):
         tally.add(kind, "dead", amount=rows.num_rows)
         if rows.num_rows:
@@ -141,6 +146,7 @@ def _tally_join(joined: Joined, attribution: Attribution, tally: Tally) -> None:
     used = int(attribution.is_used.sum())
     tally.add("impressions", "examples", amount=joined.impressions.num_rows)
     tally.add("impressions", "duplicates", amount=joined.duplicates)
+    tally.add("feedback", "read", amount=joined.borrowed)
     tally.add("feedback", "duplicates", amount=joined.feedback_duplicates)
     tally.add("feedback", "attributed", amount=used)
     tally.add("feedback", "outside_window", amount=len(attribution.is_used) - used)

@@ -15,12 +15,14 @@ from transforms.examples import REQUEST_ID, TIMESTAMP
 from transforms.ingest.adapters.base import Convert
 from transforms.ingest.counting.tally import Tally
 from transforms.ingest.dead_letters.files import make_dead_letters
+from transforms.ingest.dead_letters.reasons import BLOCKS
 from transforms.ingest.joining.splits import Times
 from transforms.ingest.plan import IngestPlan, Part
 from transforms.ingest.rows.columns import EVENT
 from transforms.ingest.rows.messages import Message, cut
 from transforms.ingest.rows.partitions import partition_by_request
 from transforms.ingest.steps.read_part import Checked, read_part
+from transforms.ingest.steps.span_edges import is_in_reach
 from transforms.ingest.steps.write_counts import count_in_beam
 
 FEEDBACK, DEAD_LETTERS, TALLIES, TIMES = "feedback", "dead_letters", "tallies", "times"
@@ -80,13 +82,17 @@ class ReadPartFn(beam.DoFn):
     def process(self, part: Part) -> Iterator[Any]:
         log = self._plan.files[part.source].log
         tally = Tally()
-        tally.add("sources", log.relative, amount=0)
+        if not log.is_borrowed:
+            tally.add("sources", log.relative, amount=0)
         try:
             if self._convert is None:
                 self._convert = self._plan.adapter.open(self._plan.wanted("impressions"))
             for checked in read_part(self._plan, part, self._convert):
-                tally.add("sources", log.relative, amount=checked.rows)
-                yield from self._send(checked, part, tally)
+                if log.is_borrowed:
+                    yield from self._lend(checked, part, tally)
+                else:
+                    tally.add("sources", log.relative, amount=checked.rows)
+                    yield from self._send(checked, part, tally)
         except InputError as error:
             tally.unreadable[log.relative] = str(error)
         count_in_beam(tally)
@@ -97,7 +103,7 @@ class ReadPartFn(beam.DoFn):
             rows = checked.impressions
             tally.add("impressions", "read", amount=rows.num_rows)
             yield from self._cut(rows)
-            if self._plan.config.logs.split.by == "time":
+            if self._plan.splits_by_time:
                 yield TaggedOutput(TIMES, Times.of(rows.column(TIMESTAMP).to_numpy()))
         if checked.feedback is not None:
             rows = _pick_events(checked, self._plan.config.events, tally)
@@ -110,12 +116,27 @@ class ReadPartFn(beam.DoFn):
         to = partition_by_request(rows.column(REQUEST_ID), partitions)
         return cut(rows, to, self._plan.shuffle)
 
+    def _lend(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
+        """Sends what may belong to the span; the rest is counted where it is not borrowed."""
+        assert checked.feedback is not None
+        rows = _pick_events(checked, self._plan.config.events, Tally())
+        rows = rows.filter(pa.array(is_in_reach(rows, self._plan)))
+        yield from (TaggedOutput(FEEDBACK, message) for message in self._cut(rows))
+        self._note_blocks(checked, part, tally)
+
+    def _note_blocks(self, checked: Checked, part: Part, tally: Tally) -> None:
+        log = self._plan.files[part.source].log
+        for refusal in checked.refused:
+            if refusal.reason in BLOCKS:
+                tally.unreadable[log.relative] = f"{log.path}: {refusal.detail}"
+
     def _refuse(self, checked: Checked, part: Part, tally: Tally) -> Iterator[Any]:
         log = self._plan.files[part.source].log
-        tally.add(log.role, "read", amount=len(checked.refused))
-        tally.add(log.role, "dead", amount=len(checked.refused))
         for refusal in checked.refused:
-            tally.add("dead_letters", refusal.reason.value)
+            for key in ((log.role, "read"), (log.role, "dead")):
+                tally.add(*key, amount=refusal.rows)
+            tally.add("dead_letters", refusal.reason.value, amount=refusal.rows)
+        self._note_blocks(checked, part, tally)
         letters = make_dead_letters(log.role, log.relative, checked.refused)
         partition = letters.column("row").to_numpy() % self._plan.config.logs.partitions
         yield from (TaggedOutput(DEAD_LETTERS, message) for message in cut(letters, partition))

@@ -53,7 +53,7 @@ def read_part(plan: IngestPlan, part: Part, convert: Convert) -> Iterator[Checke
     """
     role = plan.files[part.source].log.role
     for batch in _read_raw(plan, part):
-        size = len(batch.rows) + len(batch.refused)
+        size = len(batch.rows) + sum(refusal.rows for refusal in batch.refused)
         if role == "feedback":
             feedback, refused = check_rows(batch, plan.fields[role], part.source, plan.config)
             yield Checked(None, feedback, refused, size)

@@ -26,6 +26,9 @@ from transforms.ingest.steps.write_counts import count_in_beam
 from transforms.ingest.writing.examples import encode_batches
 from transforms.ingest.writing.tfrecord import shard_path, write_records
 
+_NEVER = 2**63 - 1
+"""By time, all examples of a span are in its train split: a window moves them as a whole."""
+
 _PARTITIONS, _EXAMPLES, _HISTORIES, _TALLIES = "partitions", "examples", "histories", "tallies"
 
 
@@ -56,8 +59,8 @@ class WriteExamples(beam.PTransform[Any, Any]):
             DEAD_LETTERS: read.dead_letters,
             _PARTITIONS: pipeline | "ListPartitions" >> beam.Create(everyone),
         }
-        eval_from = None
-        if logs.split.by == "time":
+        eval_from: Any = _NEVER if self._plan.span is not None else None
+        if self._plan.splits_by_time:
             first = read.times | "FindEvalStart" >> beam.CombineGlobally(
                 FindEvalStartFn(logs.split)
             )

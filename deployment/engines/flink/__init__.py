@@ -1,0 +1,1 @@
+"""A Flink session cluster with Beam's job server, on loopback."""

@@ -1,0 +1,1 @@
+"""A Spark standalone cluster with Beam's job server, on loopback."""

@@ -1,0 +1,13 @@
+"""Options of the tests."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Sizes that a person may want larger than a test takes time for."""
+    parser.addoption(
+        "--hidden-log-rows",
+        type=int,
+        default=100_000,
+        help="impressions among which 1,000 broken rows are hidden",
+    )

@@ -1,0 +1,123 @@
+"""A window: the newest version of each of the last spans, as one set of examples."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transforms.config import DataConfig
+from transforms.examples import SPLITS
+from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts
+from transforms.ingest.counting.merge import as_one_split, merge_counts
+from transforms.ingest.dead_letters.files import DEAD_LETTERS, DEAD_LETTERS_NAME
+from transforms.ingest.history.state import HISTORY_FILE
+from transforms.ingest.plan import IngestOutputs
+from transforms.ingest.writing.tfrecord import find_shards
+from transforms.rolling.store import SpanStore, StoredSpan
+from transforms.storage import is_file, write_whole
+
+SPANS_FILE = "spans.json"
+
+
+def stored_window(
+    config: DataConfig, store: SpanStore, span: int | None = None
+) -> list[StoredSpan]:
+    """The window that ends with a span, of what is in the store, whether up to date or not.
+
+    Args:
+        config: says how many spans.
+        store: the ingested spans.
+        span: the last one; by default the newest.
+    """
+    assert config.logs.spans is not None
+    there = [number for number in store.spans() if span is None or number <= span]
+    last = there[-1] if there and span is None else span
+    found = (store.newest(number) for number in there)
+    first = (last or 0) - config.logs.spans.window + 1
+    return [one for one in found if one is not None and one.record.span >= first]
+
+
+def window_files(config: DataConfig, window: Sequence[StoredSpan]) -> dict[str, list[Path]]:
+    """Split -> the shards of all spans of a local store, by rising span.
+
+    By time, the last spans are the eval split, each as a whole.
+    """
+    files: dict[str, list[Path]] = {split: [] for split in SPLITS}
+    for one in window:
+        for split in SPLITS:
+            shards = find_shards(Path(one.folder, f"Split-{split}"))
+            files[_split_of(config, window, one) or split] += shards
+    return files
+
+
+def window_counts(config: DataConfig, window: Sequence[StoredSpan]) -> IngestCounts:
+    """What became of the rows of all spans."""
+    parts = []
+    for one in window:
+        split = _split_of(config, window, one)
+        parts.append(as_one_split(one.counts(), split) if split else one.counts())
+    return merge_counts(parts)
+
+
+def assemble(config: DataConfig, window: Sequence[StoredSpan], outputs: IngestOutputs) -> None:
+    """Puts the files of a window where one ingestion would have written them.
+
+    Shards are linked where the file system can, so a window costs no room.
+
+    Args:
+        config: logs, features and tasks.
+        window: at least one span, of a local store.
+        outputs: the folders to fill.
+    """
+    files = window_files(config, window)
+    for split, folder in zip(SPLITS, (outputs.train, outputs.eval), strict=True):
+        for path in files[split]:
+            _link(path, Path(folder))
+    report = Path(outputs.dead_letters)
+    for one in window:
+        for path in sorted(Path(one.dead_letters).glob(f"{DEAD_LETTERS_NAME}*.parquet")):
+            _link(path, report)
+    if is_file(window[-1].history):
+        shutil.copyfile(window[-1].history, report / HISTORY_FILE)
+    _write(report / SPANS_FILE, json.dumps(describe_window(window), indent=1))
+    _write(report / COUNTS_FILE, window_counts(config, window).model_dump_json(indent=2))
+
+
+def describe_window(window: Sequence[StoredSpan]) -> list[dict[str, Any]]:
+    """Date, number and version of each span, for the report and the lineage."""
+    return [
+        {
+            "date": one.date,
+            "span": one.record.span,
+            "version": one.record.version,
+            "input_version": one.record.input_version,
+        }
+        for one in window
+    ]
+
+
+def _split_of(config: DataConfig, window: Sequence[StoredSpan], one: StoredSpan) -> str | None:
+    """The split that a span belongs to as a whole, if its place in the window decides that."""
+    if config.logs.split.by != "time":
+        return None
+    return "eval" if one in window[-config.logs.eval_spans :] else "train"
+
+
+def _link(path: Path, folder: Path) -> None:
+    """Puts a file of a span into a folder, under a name that no other span's file has."""
+    marks = [part for part in path.parts[-4:-1] if part != DEAD_LETTERS]
+    stem, _, rest = path.name.partition("-")
+    target = folder / "-".join([stem, *marks, rest])
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        # Another disk, or a file system without links.
+        shutil.copyfile(path, target)
+
+
+def _write(path: Path, text: str) -> None:
+    with write_whole(str(path)) as stream:
+        stream.write(text.encode())
