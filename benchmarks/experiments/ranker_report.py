@@ -82,18 +82,26 @@ def draw_heatmap(axes: Axes, case: Case) -> None:
 
 
 def draw_budgets(axes: Axes, case: Case) -> None:
-    """A dot a run: experts that serving computes, and mean AUC; named by budget."""
+    """A dot a run: experts that serving computes, and mean AUC; the means named by budget."""
+    names: dict[tuple[float, float], list[str]] = {}
     for row in case["budgets"]:
         unions = [result["union"] for result in row["results"]]
         values = [mean_auc(result, case["tasks"]) for result in row["results"]]
-        named = "none" if row["budget"] is None else row["budget"]
         axes.plot(unions, values, "o", color="#F0A27A")
-        mean = np.mean(unions), np.mean(values)
+        mean = float(np.mean(unions)), float(np.mean(values))
+        names.setdefault(mean, []).append(show_budget(row))
+    for mean, budgets in names.items():
         axes.plot(*mean, "o", color="#D55E00")
-        axes.annotate(f"{named}", mean, textcoords="offset points", xytext=(5, 5), fontsize=8)
-    axes.set_xlabel("experts that all tasks use (labels: serving budget; dark: mean of seeds)")
+        text = ", ".join(budgets)
+        axes.annotate(text, mean, textcoords="offset points", xytext=(5, 5), fontsize=8)
+    axes.set_xlabel("experts that all tasks use\n(label: serving budget; dark: mean of its seeds)")
     axes.set_ylabel("mean AUC")
     axes.grid(color="#EEEEEE")
+
+
+def show_budget(row: Mapping[str, Any]) -> str:
+    """The budget's name."""
+    return "none" if row["budget"] is None else str(row["budget"])
 
 
 def make_table(results: Mapping[str, Any]) -> str:
@@ -148,6 +156,5 @@ def budget_lines(case: Case) -> list[str]:
         unions = ", ".join(str(result["union"]) for result in results)
         quality = show([mean_auc(result, case["tasks"]) for result in results], 4)
         binary = sum(result["binary"] for result in results)
-        budget = "none" if row["budget"] is None else row["budget"]
-        lines.append(f"| {budget} | {unions} | {quality} | {binary} of {len(results)} |")
+        lines.append(f"| {show_budget(row)} | {unions} | {quality} | {binary} of {len(results)} |")
     return lines
