@@ -10,6 +10,9 @@ from pipeline.code_version import code_version
 from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
 from pipeline.local_runner import find_logs
+from trainer.config import TrainerConfig
+from trainer.job import TrainJob
+from trainer.strategies.options import StrategySection
 from transforms.engine import make_pipeline
 from transforms.errors import InputError
 from transforms.examples import SPLITS
@@ -82,6 +85,7 @@ def train_stage(
     out: Path,
     role: Literal["candidate", "baseline"],
     span: int | None = None,
+    strategy: StrategySection | None = None,
 ) -> dict[str, Any]:
     """Transforms examples and trains one ranker.
 
@@ -91,6 +95,7 @@ def train_stage(
         out: gets `transform`, `serving` (the SavedModel) and `training.json`.
         role: whose gate.
         span: with `logs.spans`: the last one to train on; None for the newest there is.
+        strategy: in place of the YAML's `training.strategy`.
 
     Returns:
         The record of the training.
@@ -98,23 +103,40 @@ def train_stage(
     Raises:
         InputError: if there are no examples, or `out` holds other things.
         DiskFullError: if there is no room for `out`.
+        ClusterError: if the strategy has several processes, and one fails.
     """
-    import tensorflow_transform as tft
-
-    from trainer.export.save import save_ranker
-    from trainer.run_fn import TRAINING_FILE, train
+    from trainer.run_fn import TRAINING_FILE, run_job
     from transforms.transform_examples import transform_examples
 
     files = _find_examples(config, examples, span)
     with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
         transform_examples(config.data_config(), files, folder / "transform")
-        transform = tft.TFTransformOutput(str(folder / "transform"))
-        train_files, eval_files = ([str(folder / "transform" / f"{s}-*")] for s in SPLITS)
-        trainer_config = config.trainer_config(role)
-        ranker, record = train(trainer_config, transform, train_files, eval_files, folder)
-        save_ranker(ranker, transform, folder / "serving", pruned=True)
-        (folder / TRAINING_FILE).write_text(json.dumps(record, allow_nan=False))
+        train_files, eval_files = ((str(folder / "transform" / f"{s}-*"),) for s in SPLITS)
+        run_job(
+            TrainJob(
+                config=_train_by(config.trainer_config(role), strategy),
+                transform_dir=str(folder / "transform"),
+                train_files=train_files,
+                eval_files=eval_files,
+                record_dir=str(folder),
+                serving_dir=str(folder / "serving"),
+                log_dir=str(log_folder(out)),
+            )
+        )
+        record: dict[str, Any] = json.loads((folder / TRAINING_FILE).read_text())
     return record
+
+
+def _train_by(config: TrainerConfig, strategy: StrategySection | None) -> TrainerConfig:
+    if strategy is None:
+        return config
+    training = config.training.model_copy(update={"strategy": strategy})
+    return config.model_copy(update={"training": training})
+
+
+def log_folder(out: Path) -> Path:
+    """Where the processes of a training to `out` log: beside it, as a failed one leaves none."""
+    return out.absolute().with_name(f"{out.name}-logs")
 
 
 def _find_examples(config: RankerConfig, examples: Path, span: int | None) -> dict[str, list[Path]]:

@@ -8,6 +8,7 @@ from trainer.gates.options import MAX_LAYERS, GateSection, Widths
 from trainer.gates.registry import GateOptions
 from trainer.gates.selector_options import DSelectKOptions
 from trainer.score import parse_score
+from trainer.strategies.options import OneDeviceOptions, StrategyOptions
 from transforms.features import Features
 from transforms.section import Section
 from transforms.tasks import Tasks
@@ -75,6 +76,8 @@ class Training(Section):
             squares.
         embedding_l2: penalty on the rows that a batch looks up, mean square a row.
         seed: of the initialisation, of shuffling and of dropout.
+        strategy: the devices and processes that train: `one_device`, `mirrored`,
+            `multi_worker`, `parameter_server` or `tpu`, or a section with `kind`.
     """
 
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
@@ -86,6 +89,7 @@ class Training(Section):
     l2: float = Field(0.0, ge=0.0, le=1e3)
     embedding_l2: float = Field(0.0, ge=0.0, le=1e3)
     seed: int = Field(1, ge=0, le=2**31 - 1)
+    strategy: StrategyOptions = OneDeviceOptions()
 
 
 class TrainerConfig(Section):

@@ -1,6 +1,7 @@
-"""Batches of transformed examples, parsed a batch at a time and kept in memory."""
+"""Batches of transformed examples, parsed a chunk at a time and kept in memory."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -9,6 +10,85 @@ from transforms.examples import label_name, weight_name
 from transforms.tasks import Tasks
 
 _CHUNK_ROWS = 32_768
+_SHUFFLED_CHUNKS = 16
+
+
+class Batches:
+    """The batches of a split: the same for every process that reads the same files.
+
+    Rows are parsed, cached, shuffled and cut in large chunks, never one by one: the work a
+    row is then a gather. The order of an epoch is a function of the seed and the epoch, and
+    of nothing that happened before.
+
+    Args:
+        files: TFRecord files or patterns, gzip.
+        transform: the analysed transform graph, for the examples' shape.
+        batch_size: examples a batch; the last one of an epoch may be smaller.
+        shuffle_seed: shuffles chunks, and rows inside a chunk, differently each epoch; None
+            keeps the files' order.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        transform: tft.TFTransformOutput,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+    ) -> None:
+        self.batch_size = batch_size
+        self._seed = shuffle_seed
+        self._chunks = _read_chunks(files, transform)
+
+    def epoch(self, number: int | tf.Tensor = 0) -> tf.data.Dataset:
+        """All examples once: batches feature, label or weight name -> tensor [B] or [B, M].
+
+        Args:
+            number: of the epoch, from 0.
+        """
+        chunks = self._chunks
+        if self._seed is not None:
+            number = tf.cast(number, tf.int64)
+            seed = tf.random.experimental.stateless_fold_in([self._seed, 0], number)
+            chunks = chunks.shuffle(_SHUFFLED_CHUNKS, seed=seed[0], reshuffle_each_iteration=False)
+            chunks = chunks.enumerate().map(lambda i, chunk: _shuffle_rows(chunk, seed, i))
+        return chunks.rebatch(self.batch_size)
+
+    def endless(self) -> tf.data.Dataset:
+        """Epoch after epoch; each iterator begins with the first."""
+        return tf.data.Dataset.counter().flat_map(self.epoch)
+
+    @cached_property
+    def size(self) -> int:
+        """How many examples an epoch has."""
+        size = self._chunks.reduce(
+            tf.constant(0, tf.int64), lambda count, chunk: count + _num_rows(chunk)
+        )
+        return int(size)
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return -(-self.size // self.batch_size)
+
+    def mean_labels(self, tasks: Tasks) -> dict[str, float]:
+        """Mean label of each task over the examples where it exists; 0 if there is none.
+
+        Args:
+            tasks: the YAML's tasks.
+        """
+        start = tf.zeros([len(tasks), 2], tf.float64)
+
+        def add(total: tf.Tensor, chunk: dict[str, tf.Tensor]) -> tf.Tensor:
+            sums = [
+                [tf.reduce_sum(chunk[label_name(t)] * chunk[weight_name(t)]),
+                 tf.reduce_sum(chunk[weight_name(t)])]
+                for t in tasks
+            ]  # fmt: skip
+            return total + tf.cast(sums, tf.float64)
+
+        totals = self._chunks.reduce(start, add)
+        means = tf.math.divide_no_nan(totals[:, 0], totals[:, 1]).numpy()
+        return dict(zip(tasks, means.tolist(), strict=True))
 
 
 def read_batches(
@@ -16,22 +96,14 @@ def read_batches(
     transform: tft.TFTransformOutput,
     batch_size: int,
     shuffle_seed: int | None = None,
+    epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Reads transformed examples.
+    """The batches of one epoch; arguments are those of `Batches`, and `epoch` its number."""
+    batches = Batches(files, transform, batch_size, shuffle_seed).epoch(epoch)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
-    Rows are parsed, cached, shuffled and cut in large chunks, never one by one: the work a
-    row is then a gather.
 
-    Args:
-        files: TFRecord files or patterns, gzip.
-        transform: the analysed transform graph, for the examples' shape.
-        batch_size: examples a batch; the last one may be smaller.
-        shuffle_seed: shuffles chunks, and rows inside a chunk, differently each epoch, in
-            an order fixed by the seed; None keeps the files' order.
-
-    Returns:
-        Batches: feature, label or weight name -> tensor [B] or [B, M].
-    """
+def _read_chunks(files: Sequence[str], transform: tft.TFTransformOutput) -> tf.data.Dataset:
     paths = sorted(path for file in files for path in tf.io.gfile.glob(str(file)))
     spec = transform.transformed_feature_spec()
     # The shards are read side by side, so that a chunk holds rows of all of them.
@@ -40,37 +112,17 @@ def read_batches(
         cycle_length=max(len(paths), 1),
         block_length=64,
     )
-    chunks = rows.batch(_CHUNK_ROWS).map(lambda chunk: tf.io.parse_example(chunk, spec)).cache()
-    if shuffle_seed is not None:
-        seeds = tf.data.Dataset.random(shuffle_seed, rerandomize_each_iteration=True)
-        chunks = chunks.shuffle(16, seed=shuffle_seed)
-        chunks = tf.data.Dataset.zip(chunks, seeds).map(_shuffle_rows)
-    return chunks.rebatch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return rows.batch(_CHUNK_ROWS).map(lambda chunk: tf.io.parse_example(chunk, spec)).cache()
 
 
-def _shuffle_rows(chunk: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    size = tf.shape(next(iter(chunk.values())))[0]
-    order = tf.random.experimental.stateless_shuffle(tf.range(size), seed=[seed, 0])
+def _num_rows(chunk: dict[str, tf.Tensor]) -> tf.Tensor:
+    return tf.shape(next(iter(chunk.values())), tf.int64)[0]
+
+
+def _shuffle_rows(
+    chunk: dict[str, tf.Tensor], seed: tf.Tensor, number: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    order = tf.random.experimental.stateless_shuffle(
+        tf.range(_num_rows(chunk)), seed=tf.random.experimental.stateless_fold_in(seed, number)
+    )
     return {name: tf.gather(values, order) for name, values in chunk.items()}
-
-
-def mean_labels(batches: tf.data.Dataset, tasks: Tasks) -> dict[str, float]:
-    """Mean label of each task over the examples where it exists; 0 if there is none.
-
-    Args:
-        batches: from `read_batches`.
-        tasks: the YAML's tasks.
-    """
-    start = tf.zeros([len(tasks), 2], tf.float64)
-
-    def add(total: tf.Tensor, batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        sums = [
-            [tf.reduce_sum(batch[label_name(t)] * batch[weight_name(t)]),
-             tf.reduce_sum(batch[weight_name(t)])]
-            for t in tasks
-        ]  # fmt: skip
-        return total + tf.cast(sums, tf.float64)
-
-    totals = batches.reduce(start, add)
-    means = tf.math.divide_no_nan(totals[:, 0], totals[:, 1]).numpy()
-    return dict(zip(tasks, means.tolist(), strict=True))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart, mean_over_examples
 from trainer.config import Model
 from transforms.features import CategoricalFeature, Feature, Features, NumberFeature
 from transforms.preprocessing import FIRST_WORD_ID, missing_name
@@ -30,15 +31,20 @@ class IdEmbedding(tf.keras.layers.Layer):
         self.dropout = dropout
         self.l2 = l2
 
-    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[B, dim]."""
+    def call(
+        self, ids: tf.Tensor, training: bool = False, part: BatchPart | None = None
+    ) -> tf.Tensor:
+        """[B, dim]; `part` is whose rows they are, for the penalty."""
         if training and self.dropout:
             kept = tf.random.uniform(tf.shape(ids)[:1]) >= self.dropout
             kept = tf.reshape(kept, [-1] + [1] * (ids.shape.rank - 1))
             ids = tf.where(kept, ids, tf.zeros_like(ids))
         rows = self.table(ids)  # [B, dim] or [B, M, dim]
         if training and self.l2:
-            self.add_loss(self.l2 * tf.reduce_mean(tf.reduce_sum(tf.square(rows), -1)))
+            squares = tf.reduce_sum(tf.square(rows), -1)  # [B] or [B, M]
+            if ids.shape.rank > 1:
+                squares = tf.reduce_mean(squares, 1)
+            self.add_loss(self.l2 * mean_over_examples(squares, part))
         if ids.shape.rank == 1:
             return rows
         known = tf.cast(ids >= FIRST_WORD_ID, rows.dtype)[..., tf.newaxis]  # [B, M, 1]
@@ -72,12 +78,20 @@ class FeatureInputs(tf.keras.layers.Layer):
             if feature.is_embedded
         }
 
-    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def call(
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        training: bool = False,
+        part: BatchPart | None = None,
+    ) -> tf.Tensor:
         """Transformed features by name -> [B, d]."""
-        return self.concat(self.parts(inputs, training))
+        return self.concat(self.parts(inputs, training, part))
 
     def parts(
-        self, inputs: Mapping[str, tf.Tensor], training: bool = False
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        training: bool = False,
+        part: BatchPart | None = None,
     ) -> dict[str, tf.Tensor]:
         """Feature -> [B, width], for those features that `inputs` has.
 
@@ -88,7 +102,7 @@ class FeatureInputs(tf.keras.layers.Layer):
             if name not in inputs:
                 continue
             if name in self.embeddings:
-                parts[name] = self.embeddings[name](inputs[name], training=training)
+                parts[name] = self.embeddings[name](inputs[name], training=training, part=part)
                 continue
             numbers = [inputs[name]]
             if isinstance(feature, NumberFeature) and feature.missing_indicator:

@@ -6,16 +6,18 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from trainer.batch_part import find_part, whole_part
 from transforms.examples import label_name, weight_name
 from transforms.tasks import Task, Tasks
 
 
 class TaskObjectives(tf.keras.layers.Layer):
-    """sum over tasks of weight_t * sum_b w_tb * loss_tb / B.
+    """sum over tasks of weight_t * sum_b w_tb * loss_tb / B, b over one replica's examples.
 
-    Cross-entropy for classification, squared error for regression. A masked example has
-    w = 0; the divisor stays B, so that a task's share of the gradient does not depend on
-    how the batch was cut.
+    Cross-entropy for classification, squared error for regression. B counts the examples of
+    all replicas, so that the sum over the replicas is the loss of the batch. A masked example
+    has w = 0 and counts in B, so that a task's share of the gradient does not depend on how
+    the batch was cut.
 
     Args:
         tasks: the YAML's tasks.
@@ -34,11 +36,12 @@ class TaskObjectives(tf.keras.layers.Layer):
         training: bool,
         example_weights: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Logits [T, B], the batch's labels and weights, the gate's [B, T] -> the scalar loss.
+        """Logits [T, B], the batch's labels and weights, the gate's [B, T] -> the replica's share.
 
         Metrics are updated in validation only: an AUC a step would slow training down.
         """
-        size = tf.cast(tf.shape(logits)[1], logits.dtype)
+        part = find_part(batch) or whole_part(tf.shape(logits)[1])
+        size = tf.cast(part.total, logits.dtype)
         losses = []
         for i, (name, spec) in enumerate(self.specs.items()):
             weights = batch[weight_name(name)]
@@ -52,7 +55,8 @@ class TaskObjectives(tf.keras.layers.Layer):
             )
             losses.append(spec.weight * loss / size)
         total = tf.add_n(losses)
-        self.total.update_state(total, sample_weight=size)
+        here = tf.reduce_sum(tf.cast(part.present, logits.dtype))
+        self.total.update_state(tf.math.divide_no_nan(total * size, here), sample_weight=here)
         return total
 
     @property

@@ -22,16 +22,20 @@ class GateTrajectory(tf.keras.callbacks.Callback):
     of any length leaves a record of the same size. TensorBoard gets every entry.
 
     Args:
-        folder: of the TensorBoard log.
+        folder: of the TensorBoard log; None for none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         super().__init__()
         self.steps: list[int] = []
         self.weights: list[np.ndarray] = []
         self.step = 0
         self._stride = 1
-        self._writer = tf.summary.create_file_writer(str(folder))
+        self._writer = (
+            tf.summary.create_file_writer(str(folder))
+            if folder is not None
+            else tf.summary.create_noop_writer()
+        )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Records the gate as it starts."""

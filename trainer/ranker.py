@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from trainer.added_logits import PositionLogit, WideLogit
+from trainer.batch_part import BatchPart, find_part, num_replicas
 from trainer.config import TrainerConfig
 from trainer.expert_union import ExpertUnion
 from trainer.gates.importance import ImportanceMeasures
@@ -80,6 +81,8 @@ class Ranker(tfrs.Model):
             ImportanceMeasures(num_tasks, config.num_experts) if self.gate.per_example else None
         )
         self.label_means = dict(label_means)
+        # What a step returns is of all replicas; Keras would add it up once more.
+        self.distribute_reduction_method = "first"
         # Where each task's set of experts became final; -1 until then.
         self.converged_step = tf.Variable(
             tf.fill([num_tasks], tf.constant(-1, tf.int64)),
@@ -90,16 +93,22 @@ class Ranker(tfrs.Model):
 
     def call(self, batch: Batch, training: bool = False) -> RankerOutput:
         """Transformed features [B, ...] by name -> logits [T, B] and penalties."""
-        hidden = self.feature_inputs(batch, training=training)  # [B, d]
+        part = find_part(batch)
+        hidden = self.feature_inputs(batch, training=training, part=part)  # [B, d]
         position = batch[POSITION] if self.position else None
-        return self.from_inputs(hidden, position, training=training)
+        return self.from_inputs(hidden, position, training, part)
 
     def from_inputs(
-        self, inputs: tf.Tensor, position: tf.Tensor | None, training: bool = False
+        self,
+        inputs: tf.Tensor,
+        position: tf.Tensor | None,
+        training: bool = False,
+        part: BatchPart | None = None,
     ) -> RankerOutput:
         """From the concatenated inputs [B, d], and the positions [B], to the logits."""
         hidden = self.input_dropout(self.cross(inputs), training=training)
-        gate = self.gate(hidden, training=training)
+        about_examples = {"part": part} if self.gate.per_example else {}
+        gate = self.gate(hidden, training=training, **about_examples)
         mixed = self._mix(hidden, gate.weights, training)  # [T, B, e]
         towers = self.towers(mixed, training=training)  # [T, B, u]
         logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
@@ -128,15 +137,17 @@ class Ranker(tfrs.Model):
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Weighted sum of the task losses + the gate's penalties + embedding penalties.
 
-        Divided by the number of replicas, whose gradients a strategy adds up.
+        One replica's share: a strategy adds the gradients of all replicas. The task losses are
+        of its own examples; the penalties are the same for all, or have the same mean.
         """
         output = self(inputs, training=training)
         loss = self.objectives(output.logits, inputs, training, output.example_weights)
         if self.gate_measures is not None and not training:
-            self.gate_measures.update_state(output.gate_weights)
+            self.gate_measures.update_state(output.gate_weights, find_part(inputs))
         if training:
-            loss += tf.add_n([*output.penalties.values(), *self.losses, self.kernel_penalty()])
-        return loss / tf.distribute.get_strategy().num_replicas_in_sync
+            penalties = [*output.penalties.values(), *self.losses, self.kernel_penalty()]
+            loss += tf.add_n(penalties) / num_replicas()
+        return loss
 
     def kernel_penalty(self) -> tf.Tensor:
         """`training.l2` times the sum of squares of all kernels."""
@@ -173,7 +184,8 @@ class Ranker(tfrs.Model):
     def narrow(self) -> None:
         """From the next step on, trains and validates by the experts in use only."""
         used = np.flatnonzero(self.gate.selected().numpy().any(axis=0))
-        self.union = ExpertUnion(self.experts, used, self.trainable_variables, self.optimizer)
+        with self.distribute_strategy.scope():
+            self.union = ExpertUnion(self.experts, used, self.trainable_variables, self.optimizer)
         self._trace_again()
 
     def widen(self) -> None:

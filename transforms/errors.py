@@ -52,6 +52,12 @@ class DataAnomalyError(GaterankError):
     exit_code = 5
 
 
+class ClusterError(GaterankError):
+    """A process of a training over several has ended, or cannot be reached."""
+
+    exit_code = 6
+
+
 def write_error(path: str | Path, error: OSError) -> GaterankError:
     """What to raise when the operating system refuses to write a file or to make a folder.
 

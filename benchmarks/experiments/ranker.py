@@ -24,7 +24,7 @@ from benchmarks.harness.tuning import Search, compare_gates
 from pipeline.config import load_config
 from trainer.config import TrainerConfig
 from trainer.gates.registry import parse_gate
-from trainer.run_fn import train as train_ranker
+from trainer.train import train as train_ranker
 from transforms.section import Section
 
 _WORK = Path("build", "experiments", "ranker")

@@ -31,7 +31,8 @@ _VERBS = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit codes: 0 done, 1 failed, 2 bad input or configuration, 3 too many dead letters, "
-        "4 the candidate was not blessed, 5 an anomaly in the data."
+        "4 the candidate was not blessed, 5 an anomaly in the data, "
+        "6 a process of a training ended."
     ),
 )
 @click.version_option(package_name="gaterank")

@@ -8,6 +8,13 @@ import click
 from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
+from trainer.strategies.options import (
+    MultiWorkerOptions,
+    ParameterServerOptions,
+    StrategySection,
+)
+from transforms.errors import ConfigError
+from transforms.section import load_section
 
 
 @click.command()
@@ -33,17 +40,33 @@ from pipeline.config import load_config
     show_default=True,
     help="Whose gate to train.",
 )
+@click.option(
+    "--workers",
+    type=int,
+    help="Train by so many processes of this machine, which step together.",
+)
+@click.option(
+    "--parameter-servers",
+    type=int,
+    help="Of the workers; then each worker steps by itself.",
+)
 def train(
     config: Path,
     examples: Path,
     out: Path,
     role: Literal["candidate", "baseline"],
     span: int | None,
+    workers: int | None,
+    parameter_servers: int | None,
 ) -> None:
     """Transform examples and train one ranker on them; nothing else.
 
     With `logs.spans` the examples are those of the window's days in the folder of spans.
+
+    With --workers each process logs to a file in OUT-logs, beside OUT, and if one fails all
+    others are ended.
     """
+    strategy = _choose_strategy(workers, parameter_servers)
     load_tensorflow()
     hush_beam()
     from pipeline.local_runner import check_span
@@ -51,12 +74,30 @@ def train(
 
     ranker = load_config(config)
     check_span(ranker, span)
-    record = train_stage(ranker, examples, out, role, span)
+    record = train_stage(ranker, examples, out, role, span, strategy)
     best = record["epochs"][record["best_epoch"] - 1]
     click.echo(f"best epoch {record['best_epoch']} of {len(record['epochs'])}")
     for name, value in best.items():
         click.echo(f"  {name}: {value:.4f}" if isinstance(value, float) else f"  {name}: {value}")
     click.echo(f"model: {out / 'serving'}")
+
+
+def _choose_strategy(workers: int | None, parameter_servers: int | None) -> StrategySection | None:
+    """What the flags ask for; None leaves it to the YAML."""
+    if workers is None:
+        if parameter_servers is not None:
+            raise ConfigError(
+                "--parameter-servers needs --workers, the processes that train. "
+                f"Received: parameter_servers={parameter_servers}"
+            )
+        return None
+    if parameter_servers is None:
+        return load_section(
+            MultiWorkerOptions, {"kind": "multi_worker", "workers": workers}, "flags"
+        )
+    section = {"kind": "parameter_server", "workers": workers}
+    section |= {"parameter_servers": parameter_servers}
+    return load_section(ParameterServerOptions, section, "flags")
 
 
 @click.command()

@@ -11,10 +11,11 @@ import tensorflow_transform as tft
 from pipeline.config import RankerConfig
 from trainer.config import TrainerConfig
 from trainer.ranker import Ranker
-from trainer.run_fn import train
+from trainer.train import train
+from transforms.examples import SPLITS
 from transforms.transform_examples import transform_examples
 
-NUM_EXAMPLES = 3000
+NUM_EXAMPLES, NUM_TRAIN = 3000, 2500
 EVENTS = {"click": "classification", "like": "classification", "watch": "regression"}
 
 
@@ -124,17 +125,25 @@ def write_examples(path: Path, examples: list[bytes]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Trained:
-    folder = tmp_path_factory.mktemp("trained")
-    config = tiny_config()
+def transformed(tmp_path_factory) -> Path:
+    """A folder with the transform graph and the transformed examples in `transform`."""
+    folder = tmp_path_factory.mktemp("transformed")
     examples = make_examples(NUM_EXAMPLES, seed=0)
     raw = {
-        "train": [write_examples(folder / "Split-train" / "a.gz", examples[:2500])],
-        "eval": [write_examples(folder / "Split-eval" / "a.gz", examples[2500:])],
+        "train": [write_examples(folder / "Split-train" / "a.gz", examples[:NUM_TRAIN])],
+        "eval": [write_examples(folder / "Split-eval" / "a.gz", examples[NUM_TRAIN:])],
     }
-    transform_examples(config.data_config(), raw, folder / "transform")
-    transform = tft.TFTransformOutput(str(folder / "transform"))
-    files = {split: [str(folder / "transform" / f"{split}-*")] for split in raw}
+    transform_examples(tiny_config().data_config(), raw, folder / "transform")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(transformed) -> Trained:
+    config, examples = tiny_config(), make_examples(NUM_EXAMPLES, seed=0)
+    transform = tft.TFTransformOutput(str(transformed / "transform"))
+    files = {split: [str(transformed / "transform" / f"{split}-*")] for split in SPLITS}
     trainer_config: TrainerConfig = config.trainer_config("candidate")
-    ranker, record = train(trainer_config, transform, files["train"], files["eval"], folder / "run")
+    ranker, record = train(
+        trainer_config, transform, files["train"], files["eval"], transformed / "run"
+    )
     return Trained(config, examples, transform, files, ranker, record)

@@ -10,7 +10,7 @@ from trainer.config import Model, Training
 from trainer.dataset import read_batches
 from trainer.export.save import MANIFEST_FILE, make_manifest, save_ranker
 from trainer.gates.registry import parse_gate
-from trainer.run_fn import train
+from trainer.train import train
 
 pytestmark = pytest.mark.slow
 

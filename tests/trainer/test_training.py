@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.dataset import mean_labels, read_batches
+from trainer.dataset import Batches, read_batches
 
 
 def test_the_record_follows_the_gate_from_start_to_binary(trained):
@@ -27,9 +27,12 @@ def test_the_loss_falls(trained):
 
 
 def test_each_example_is_read_once_an_epoch_in_another_order(trained):
-    batches = read_batches(trained.files["train"], trained.transform, 128, shuffle_seed=1)
-    epochs = [np.concatenate([b["income"].numpy() for b in batches]) for _ in range(2)]
-    assert len(epochs[0]) == 2500
+    batches = Batches(trained.files["train"], trained.transform, 128, shuffle_seed=1)
+    endless = batches.endless().as_numpy_iterator()
+    epochs = [
+        np.concatenate([next(endless)["income"] for _ in range(batches.steps)]) for _ in range(2)
+    ]
+    assert len(epochs[0]) == batches.size == 2500
     np.testing.assert_array_equal(np.sort(epochs[0]), np.sort(epochs[1]))
     assert (epochs[0] != epochs[1]).any()
 
@@ -39,7 +42,7 @@ def test_the_same_seed_gives_the_same_order(trained):
         np.concatenate(
             [
                 b["income"].numpy()
-                for b in read_batches(trained.files["train"], trained.transform, 128, 1)
+                for b in read_batches(trained.files["train"], trained.transform, 128, 1, epoch=3)
             ]
         )
         for _ in range(2)
@@ -47,13 +50,20 @@ def test_the_same_seed_gives_the_same_order(trained):
     np.testing.assert_array_equal(*orders)
 
 
+def test_an_epoch_has_its_order_whatever_was_read_before(trained):
+    batches = Batches(trained.files["train"], trained.transform, 1000, shuffle_seed=1)
+    third = np.concatenate([b["income"].numpy() for b in batches.epoch(2)])
+    endless = list(batches.endless().take(9).as_numpy_iterator())[6:]
+    np.testing.assert_array_equal(third, np.concatenate([b["income"] for b in endless]))
+
+
 def test_mean_labels_leave_masked_examples_out(trained):
-    batches = read_batches(trained.files["train"], trained.transform, 128)
+    batches = Batches(trained.files["train"], trained.transform, 128)
     rows = [tf.train.Example.FromString(e).features.feature for e in trained.examples[:2500]]
     likes = [
         r["label_like"].float_list.value[0] for r in rows if r["weight_like"].float_list.value[0]
     ]
-    means = mean_labels(batches, trained.config.tasks)
+    means = batches.mean_labels(trained.config.tasks)
     np.testing.assert_allclose(means["like"], np.mean(likes), rtol=1e-6)
 
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from gate_family import harden
 
-from trainer.dataset import mean_labels, read_batches
-from trainer.run_fn import make_ranker
+from trainer.dataset import Batches, read_batches
+from trainer.train import make_ranker
 from trainer.union_training import TrainUnion
 
 OPTIMIZERS = {
@@ -45,8 +45,8 @@ def make_binary(trained, batches, optimizer):
 
 
 def mean_labels_of(trained):
-    batches = read_batches(trained.files["train"], trained.transform, 128)
-    return mean_labels(batches, trained.config.tasks)
+    batches = Batches(trained.files["train"], trained.transform, 128)
+    return batches.mean_labels(trained.config.tasks)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -8,17 +8,14 @@ Reference: Pavlitska et al. 2022, arXiv 2204.10598.
 
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart, sum_over_examples
 from trainer.gates.balance_options import (
     BalanceSection,
     MeanSection,
     RelativeSection,
     SoftBalanceSection,
 )
-from trainer.gates.importance import (
-    divergence_from_uniform,
-    squared_variation,
-    sum_over_examples,
-)
+from trainer.gates.importance import divergence_from_uniform, squared_variation
 from trainer.gates.state import add_state
 
 
@@ -51,7 +48,7 @@ class Balance(tf.keras.layers.Layer):
         """Logits [B, T, n] of a training step, those of barred experts as low as can be."""
         return logits
 
-    def penalties(self, weights: tf.Tensor) -> dict[str, tf.Tensor]:
+    def penalties(self, weights: tf.Tensor, part: BatchPart | None = None) -> dict[str, tf.Tensor]:
         """Looks at the weights [B, T, n] of a training step, and asks its price."""
         return {}
 
@@ -61,9 +58,9 @@ class SoftBalance(Balance):
 
     options: SoftBalanceSection
 
-    def penalties(self, weights: tf.Tensor) -> dict[str, tf.Tensor]:
+    def penalties(self, weights: tf.Tensor, part: BatchPart | None = None) -> dict[str, tf.Tensor]:
         """The penalty under the name of its kind."""
-        importance = sum_over_examples(weights)  # [T, n]
+        importance = sum_over_examples(weights, part)  # [T, n]
         is_kl = self.options.kind == "kl"
         uneven = divergence_from_uniform if is_kl else squared_variation
         return {
@@ -97,9 +94,9 @@ class HardBalance(Balance):
         """Logits [B, T, n], those of barred experts as low as can be."""
         return tf.where(self.barred(), tf.constant(logits.dtype.min, logits.dtype), logits)
 
-    def penalties(self, weights: tf.Tensor) -> dict[str, tf.Tensor]:
+    def penalties(self, weights: tf.Tensor, part: BatchPart | None = None) -> dict[str, tf.Tensor]:
         """None; the surplus is brought up to date for the next step."""
-        importance = sum_over_examples(tf.stop_gradient(weights))  # [T, n]
+        importance = sum_over_examples(tf.stop_gradient(weights), part)  # [T, n]
         # The weights of an example sum to 1, so the mean importance is |X| / n.
         excess = importance / tf.reduce_mean(importance, axis=-1, keepdims=True) - 1.0
         # A step that finds no more examples ends in the middle: it must not count.

@@ -72,7 +72,11 @@ class Gate(tf.keras.layers.Layer):
         return False
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
-        """Computes the weights and penalties; `inputs` is [B, d]."""
+        """Computes the weights and penalties; `inputs` is [B, d].
+
+        A per-example gate has one more argument, `part: BatchPart | None = None`, which its
+        penalties over examples ask which rows are examples and how many all replicas have.
+        """
         raise NotImplementedError
 
     def converged(self) -> tf.Tensor:

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart, mean_over_examples
 from trainer.gates.annealing import QuadraticallyAnnealed
 from trainer.gates.balance import make_balance
 from trainer.gates.base import Gate, GateOutput, TaskLogits
@@ -69,7 +70,9 @@ class DSelectKGate(Gate):
     def _beta(self) -> float | tf.Tensor:
         return self.options.beta if self.options.beta_steps is None else self.beta(None)
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
+    ) -> GateOutput:
         """Weights [T, n] or [B, T, n], and its penalties by name."""
         beta, z = self._beta(), self.z(inputs)  # z: [.., T, k, m]
         excess = self.budget.count_excess(lambda: self._round(z))
@@ -83,14 +86,15 @@ class DSelectKGate(Gate):
         mix = tf.nn.softmax(self.alpha(inputs))  # [.., T, k]
         # A product of many tiny matrices would take several times as long.
         weights = tf.reduce_sum(mix[..., tf.newaxis] * experts, axis=-2)
-        entropy = self._total(bits_entropy(bits))
+        entropy = self._total(bits_entropy(bits), part)
         over = self.budget.measure(experts)
         penalties = self.pressure.penalties(entropy) | self.budget.penalties(over)
         if unused.shape[-1] and self.options.unused_codes == "penalty":
             unreachable = tf.reduce_sum(unused, axis=-1)
-            penalties["unreachable"] = self.options.unreachable_weight * self._total(unreachable)
+            mass = self._total(unreachable, part)
+            penalties["unreachable"] = self.options.unreachable_weight * mass
         if training:
-            penalties |= self.balance.penalties(weights)
+            penalties |= self.balance.penalties(weights, part)
             self._advance(excess, inputs)
         return GateOutput(weights, penalties)
 
@@ -126,6 +130,7 @@ class DSelectKGate(Gate):
         bits = smooth_step(tf.convert_to_tensor(self.z.bias), self._beta())
         return tf.reduce_all((bits == 0.0) | (bits == 1.0), axis=[-2, -1])
 
-    def _total(self, value: tf.Tensor) -> tf.Tensor:
+    def _total(self, value: tf.Tensor, part: BatchPart | None) -> tf.Tensor:
         """Sums [.., T, k] over tasks and selectors, and averages over examples."""
-        return tf.reduce_mean(tf.reduce_sum(value, axis=[-2, -1]))
+        total = tf.reduce_sum(value, axis=[-2, -1])  # [] or [B]
+        return mean_over_examples(total, part) if self.per_example else total

@@ -5,18 +5,11 @@ Importance of expert i for a task: I_i = sum_x w_i(x) over the examples x.
 
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart, sum_over_part
+
 _EPSILON = 1e-10
 # Of a fair share; an expert with less is dead.
 _LIVING_SHARE = 0.01
-
-
-def sum_over_examples(values: tf.Tensor) -> tf.Tensor:
-    """[B, ...] -> [...], over the examples of all replicas; its gradient reaches all of them."""
-    total = tf.reduce_sum(values, axis=0)
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return total
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, total)
 
 
 def squared_variation(importance: tf.Tensor) -> tf.Tensor:
@@ -91,9 +84,9 @@ class ImportanceMeasures(tf.keras.metrics.Metric):
             "importance", shape=(num_tasks, num_experts), initializer="zeros"
         )
 
-    def update_state(self, weights: tf.Tensor) -> None:
-        """Adds the weights [B, T, n] of a batch."""
-        self.importance.assign_add(tf.reduce_sum(tf.cast(weights, self.dtype), axis=0))
+    def update_state(self, weights: tf.Tensor, part: BatchPart | None = None) -> None:
+        """Adds the weights [B, T, n] of a replica's part of a batch."""
+        self.importance.assign_add(sum_over_part(tf.cast(weights, self.dtype), part))
 
     def reset_state(self) -> None:
         """Forgets all examples."""

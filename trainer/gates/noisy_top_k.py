@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart, sum_over_examples
 from trainer.gates.base import GateOutput, LogitGate, TaskLogits
-from trainer.gates.importance import squared_variation, sum_over_examples
+from trainer.gates.importance import squared_variation
 from trainer.gates.options import NoisyTopKOptions
 from trainer.gates.top_k import find_largest, keep_top_k, softmax_over
 
@@ -67,7 +68,9 @@ class NoisyTopKGate(LogitGate):
         self.noise.build(input_shape)
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
+    ) -> GateOutput:
         """Weights [B, T, n]; in training with noise, and the penalties."""
         k, clean = self.options.experts_per_task, self.logits(inputs)  # [B, T, n]
         if not training:
@@ -84,7 +87,7 @@ class NoisyTopKGate(LogitGate):
             "load": (self.options.load_weight, chances),
         }
         penalties = {
-            name: weight * tf.reduce_sum(squared_variation(sum_over_examples(values)))
+            name: weight * tf.reduce_sum(squared_variation(sum_over_examples(values, part)))
             for name, (weight, values) in sizes.items()
         }
         return GateOutput(weights, penalties)

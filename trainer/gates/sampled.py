@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart
 from trainer.estimators.ops import estimating_weights, make_route
 from trainer.gates.balance import make_balance
 from trainer.gates.base import GateOutput, LogitGate
@@ -48,7 +49,9 @@ class SampledGate(LogitGate):
         )
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
+    ) -> GateOutput:
         """Weights [B, T, n]; in training the router's, with what each example counts."""
         logits, k = self.logits(inputs), self.options.experts_per_task  # [B, T, n]
         if not training:
@@ -56,7 +59,7 @@ class SampledGate(LogitGate):
         by_task = tf.transpose(logits, [1, 0, 2])  # [T, B, n]: each task is a batch of its own
         routed = tf.transpose(self.route(by_task), [1, 0, 2])  # [B, T, n]
         log_probs = tf.nn.log_softmax(logits)
-        penalties = self.balance.penalties(tf.exp(log_probs))
+        penalties = self.balance.penalties(tf.exp(log_probs), part)
         if self.options.router == "top_k_dropped":
             kept = tf.cast(routed > 0, logits.dtype)
             return GateOutput(kept * keep_top_k(logits, k), penalties)

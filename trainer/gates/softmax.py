@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart
 from trainer.gates.base import GateOutput, LogitGate
 from trainer.gates.options import SoftmaxOptions
 
@@ -19,6 +20,8 @@ class SoftmaxGate(LogitGate):
 
     options: SoftmaxOptions
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
+    ) -> GateOutput:
         """Weights [T, n] or [B, T, n]; no penalty."""
         return GateOutput(tf.nn.softmax(self.logits(inputs)), {})

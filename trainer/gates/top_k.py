@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from trainer.batch_part import BatchPart
 from trainer.gates.balance import make_balance
 from trainer.gates.base import GateOutput, LogitGate
 from trainer.gates.options import TopKOptions
@@ -92,10 +93,12 @@ class TopKGate(LogitGate):
         )
         super().build(input_shape)
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
+    ) -> GateOutput:
         """Weights [T, n] or [B, T, n]; in training the balance's penalty."""
         logits, k = self.logits(inputs), self.options.experts_per_task
         if not training:
             return GateOutput(keep_top_k(logits, k), {})
         weights = keep_top_k(self.balance.restrict(logits), k)
-        return GateOutput(weights, self.balance.penalties(weights))
+        return GateOutput(weights, self.balance.penalties(weights, part))

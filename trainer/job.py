@@ -1,0 +1,28 @@
+"""One training as a document: what every process of it has to know. Imports no TensorFlow."""
+
+from trainer.config import TrainerConfig
+from transforms.section import Section
+
+
+class TrainJob(Section):
+    """What is trained, from what, and where it goes.
+
+    Attributes:
+        config: features, tasks, gate, model and training.
+        transform_dir: the analysed transform graph.
+        train_files: patterns of transformed examples.
+        eval_files: the same, for early stopping.
+        record_dir: gets the record of the training and TensorBoard's log.
+        serving_dir: gets the pruned model.
+        full_dir: gets the model with all experts; null for none.
+        log_dir: gets the log of each process, if the training starts several.
+    """
+
+    config: TrainerConfig
+    transform_dir: str
+    train_files: tuple[str, ...]
+    eval_files: tuple[str, ...]
+    record_dir: str
+    serving_dir: str
+    full_dir: str | None = None
+    log_dir: str

@@ -1,0 +1,162 @@
+"""The training of one ranker, the same under every distribution strategy."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer.config import TrainerConfig, Training
+from trainer.dataset import Batches
+from trainer.progress import GateTrajectory, StopAtBest
+from trainer.ranker import Ranker
+from trainer.record import make_record
+from trainer.strategies.asynchronous import EpochTrajectory, fit_asynchronously
+from trainer.strategies.distribution import Distribution, one_device
+from trainer.union_training import TrainUnion
+from transforms.preprocessing import num_ids
+
+_LOG = logging.getLogger("gaterank.train")
+_OPTIMIZERS = {
+    "adam": tf.keras.optimizers.Adam,
+    "adagrad": tf.keras.optimizers.Adagrad,
+    "sgd": tf.keras.optimizers.SGD,
+}
+
+
+def train(
+    config: TrainerConfig,
+    transform: tft.TFTransformOutput,
+    train_files: Sequence[str],
+    eval_files: Sequence[str],
+    record_dir: Path,
+    place: Distribution | None = None,
+) -> tuple[Ranker, dict[str, Any]]:
+    """Trains a ranker until the validation loss improves no more.
+
+    Args:
+        config: features, tasks, gate, model and training.
+        transform: the analysed transform graph.
+        train_files: patterns of transformed examples.
+        eval_files: the same, for early stopping.
+        record_dir: where TensorBoard's log goes; only the chief writes it.
+        place: where it trains, from `distributed`; by default on one device.
+
+    Returns:
+        The ranker with its best weights, of plain variables under every strategy, and the
+        JSON-able record of the training, which only the chief has whole.
+    """
+    place = place or one_device()
+    training = config.training
+    tf.keras.utils.set_random_seed(training.seed)
+    batches = Batches(train_files, transform, training.batch_size, training.seed)
+    validation = Batches(eval_files, transform, 4 * training.batch_size)
+    make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
+    with place.strategy.scope():
+        ranker = make()
+    kept = ranker if place.is_local else make()
+    if not place.is_chief:
+        # Dropout of its own: the same noise on every worker's examples would be less of it.
+        tf.random.set_seed(training.seed + place.index)
+    log_dir = record_dir / "tensorboard" if place.is_chief else None
+    stop, union = StopAtBest(training.patience), TrainUnion()
+    gates = (
+        EpochTrajectory(log_dir, batches.steps)
+        if place.asynchronous_workers
+        else GateTrajectory(log_dir)
+    )
+    started = time.perf_counter()
+    _fit(place, ranker, kept, batches, validation, [union, gates, stop, *_make_board(log_dir)])
+    seconds = time.perf_counter() - started
+    epochs = len(stop.epochs)
+    record = make_record(kept, gates, stop) | {
+        "union_training": union.describe(training.batch_size),
+        "total_steps": epochs * batches.steps,
+        "seconds": round(seconds, 3),
+        "examples_per_second": round(epochs * batches.size / seconds, 1),
+    }
+    _LOG.info("best epoch %d of %d", stop.best_epoch, epochs)
+    return kept, record
+
+
+def make_ranker(
+    config: TrainerConfig, transform: tft.TFTransformOutput, label_means: Mapping[str, float]
+) -> Ranker:
+    """A ranker whose embeddings fit the transform's vocabularies.
+
+    Args:
+        config: features, tasks, gate, model.
+        transform: the analysed transform graph.
+        label_means: task -> mean label in training.
+    """
+    id_counts = {
+        name: num_ids(feature, name, transform)
+        for name, feature in config.features.items()
+        if feature.is_embedded
+    }
+    return Ranker(config, id_counts, label_means)
+
+
+def make_ready(
+    config: TrainerConfig,
+    transform: tft.TFTransformOutput,
+    batches: Batches,
+    label_means: Mapping[str, float],
+) -> Ranker:
+    """A ranker to train, with all its variables and those of its optimizer.
+
+    Args:
+        config: features, tasks, gate, model and training.
+        transform: the analysed transform graph.
+        batches: what it is trained on.
+        label_means: task -> mean label in training.
+    """
+    ranker = make_ranker(config, transform, label_means)
+    ranker(next(iter(batches.epoch())))
+    ranker.set_output_biases()
+    ranker.compile(optimizer=_make_optimizer(config.training, batches.steps))
+    ranker.optimizer.build(ranker.trainable_variables)
+    return ranker
+
+
+def _make_optimizer(training: Training, epoch_steps: int) -> tf.keras.optimizers.Optimizer:
+    rate = training.learning_rate
+    if training.final_learning_rate < 1.0:
+        rate = tf.keras.optimizers.schedules.CosineDecay(
+            rate, epoch_steps * training.max_epochs, alpha=training.final_learning_rate
+        )
+    return _OPTIMIZERS[training.optimizer](rate)
+
+
+def _make_board(log_dir: Path | None) -> list[tf.keras.callbacks.Callback]:
+    return [tf.keras.callbacks.TensorBoard(log_dir, write_graph=False)] if log_dir else []
+
+
+def _fit(
+    place: Distribution,
+    ranker: Ranker,
+    kept: Ranker,
+    batches: Batches,
+    validation: Batches,
+    callbacks: list[tf.keras.callbacks.Callback],
+) -> None:
+    """Trains the ranker; its weights at the end go to the one that is kept."""
+    epochs = ranker.config.training.max_epochs
+    if place.asynchronous_workers:
+        fit_asynchronously(place, ranker, kept, batches, validation, epochs, callbacks)
+        return
+    ranker.fit(
+        place.distribute(batches),
+        validation_data=place.distribute(validation),
+        epochs=epochs,
+        steps_per_epoch=batches.steps,
+        validation_steps=validation.steps,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    if kept is not ranker:
+        kept.set_weights(ranker.get_weights())
