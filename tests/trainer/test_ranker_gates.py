@@ -61,8 +61,8 @@ def test_a_balanced_per_example_gate_says_how_many_experts_live(trained, tmp_pat
     ranker, record = train_with(
         trained,
         tmp_path,
-        epochs=3,
-        learning_rate=0.5,
+        epochs=30,
+        learning_rate=0.05,
         kind="top_k",
         per_example=True,
         experts_per_task=1,
