@@ -1,1 +1,1 @@
-"""Floor 5: images, Kubernetes and orchestrators; thin entry points only."""
+"""Floor 5: what gaterank is run on; thin entry points only."""
