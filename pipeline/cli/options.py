@@ -13,7 +13,10 @@ class Place(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A Path, or the URI as it is."""
-        return value if "://" in str(value) else super().convert(value, param, ctx)
+        # Arrow, which comes with it, is not for verbs that name no place.
+        from transforms.storage import is_uri
+
+        return value if is_uri(str(value)) else super().convert(value, param, ctx)
 
 
 config_argument = click.argument(

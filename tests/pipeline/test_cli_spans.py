@@ -60,7 +60,7 @@ def test_ingest_fills_a_store_of_days_and_reads_a_day_once(folder):
     shown = run(*command)
     assert re.findall(r"(\S+): version (\d)", shown) == [("2026-01-08", "1"), ("2026-01-09", "1")]
     assert (folder / "store" / "2026-01-05" / "v1" / "span.json").stat().st_mtime_ns == made
-    assert SpanStore(str(folder / "store")).spans() == list(range(FIRST, FIRST + DAYS))
+    assert list(SpanStore(str(folder / "store")).spans()) == list(range(FIRST, FIRST + DAYS))
     document = json.loads(run("deadletters", folder / "store", "--json", "--limit", 1))
     counts = [
         json.loads(path.read_text())["dead_letters"]
@@ -104,7 +104,7 @@ def test_the_pipeline_trains_on_a_window_that_moves_on(folder):
     first = run_local(config, workspace, folder / "logs", FIRST + 2)
     second = run_local(config, workspace, folder / "logs", FIRST + 3)
     store = SpanStore(str(workspace.places(config.name, "").spans))
-    assert store.spans() == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
+    assert list(store.spans()) == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
     assert all(store.newest(span).record.version == 1 for span in store.spans())
     for done, last in ((first, FIRST + 2), (second, FIRST + 3)):
         window = [store.newest(span).counts().splits for span in (last - 1, last)]

@@ -71,7 +71,7 @@ def test_an_ingestion_that_dies_leaves_the_days_before_it_and_no_half_day(tmp_pa
     with pytest.raises(AssertionError, match="another span is ingested"):
         roll(rolling(tmp_path, PLAIN, Count(2)), LAST)
     store = rolling(tmp_path, PLAIN).store
-    assert store.spans() == [FIRST, FIRST + 1]
+    assert list(store.spans()) == [FIRST, FIRST + 1]
     assert [path.name for path in Path(store.folder).glob("*/*")] == ["v1", "v1"]
     assert versions(roll(rolling(tmp_path, PLAIN, Count(2)), LAST))[-1] == (3, 1)
 
@@ -87,7 +87,7 @@ def test_a_day_that_died_on_an_object_store_is_no_version(tmp_path):
     with pytest.raises(RuntimeError, match="lost"):
         roll(dying, LAST)
     assert (tmp_path / "store" / "2026-01-01" / "v1").is_dir()
-    assert store.spans() == []
+    assert list(store.spans()) == []
     window = roll(dying._replace(make_beam_pipeline=Count()), LAST)
     assert versions(window) == [(day, 1) for day in range(DAYS)]
 

@@ -133,7 +133,7 @@ def test_a_day_with_too_many_dead_letters_is_no_version_and_can_be_looked_at(tmp
     with pytest.raises(DeadLetterRatioError, match=r"store/2026-01-02/v1/dead_letters"):
         roll(rolling(tmp_path, config), LAST)
     store = rolling(tmp_path, config).store
-    assert store.spans() == [FIRST]
+    assert list(store.spans()) == [FIRST]
     folders = [store.folder_of(span, 1) for span in (FIRST, FIRST + 1)]
     assert store.dead_letters() == [f"{folder}/dead_letters" for folder in folders]
     letters = read_dead_letters(f"{store.folder_of(FIRST + 1, 1)}/dead_letters")

@@ -72,7 +72,7 @@ def roll(rolling: Rolling, span: int | None = None) -> list[StoredSpan]:
         assert config.logs.spans is not None
         first = last - config.logs.spans.window + 1
         chain = [n for n in sorted(known) if n <= last and (n >= first or config.history_features)]
-        return _walk(rolling, spans, chain, first)
+        return _walk(rolling, spans, stored, chain, first)
 
 
 def make_recipe(config: DataConfig, code_version: str) -> str:
@@ -91,13 +91,17 @@ def make_recipe(config: DataConfig, code_version: str) -> str:
 
 
 def _walk(
-    rolling: Rolling, spans: Mapping[int, SpanFiles], chain: list[int], first: int
+    rolling: Rolling,
+    spans: Mapping[int, SpanFiles],
+    stored: Mapping[int, StoredSpan],
+    chain: list[int],
+    first: int,
 ) -> list[StoredSpan]:
     """Goes through the spans in the order of time; each may need the state of the one before."""
     before: StoredSpan | None = None
     window = []
     for number in chain:
-        there = rolling.store.newest(number)
+        there = stored.get(number)
         if number in spans and has_impressions(spans[number]):
             there = _bring_up_to_date(rolling, spans, number, there, before)
         elif there is not None and there.record.recipe != rolling.recipe:

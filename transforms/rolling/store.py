@@ -120,9 +120,10 @@ class SpanStore:
         with locked(Path(self.folder), "store of spans"):
             yield
 
-    def spans(self) -> list[int]:
-        """The spans that are there, by rising number."""
-        return [span for span in self._days() if self.newest(span) is not None]
+    def spans(self) -> dict[int, StoredSpan]:
+        """The newest version of each span that is there, by rising number."""
+        found = ((span, self.newest(span)) for span in self._days())
+        return {span: newest for span, newest in found if newest is not None}
 
     def folder_of(self, span: int, version: int) -> str:
         """Where a version of a span is, or will be."""

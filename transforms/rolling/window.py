@@ -32,11 +32,10 @@ def stored_window(
         span: the last one; by default the newest.
     """
     assert config.logs.spans is not None
-    there = [number for number in store.spans() if span is None or number <= span]
-    last = there[-1] if there and span is None else span
-    found = (store.newest(number) for number in there)
-    first = (last or 0) - config.logs.spans.window + 1
-    return [one for one in found if one is not None and one.record.span >= first]
+    there = store.spans()
+    last = max(there, default=0) if span is None else span
+    first = last - config.logs.spans.window + 1
+    return [one for number, one in there.items() if first <= number <= last]
 
 
 def window_files(config: DataConfig, window: Sequence[StoredSpan]) -> dict[str, list[Path]]:

@@ -5,6 +5,7 @@ import pyarrow.compute as pc
 
 from transforms.config import DataConfig
 from transforms.ingest.casting.fields import Fields, log_events
+from transforms.ingest.casting.words import refuse_unknown
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.dead_letters.refusals import Refusal, Refusals
 from transforms.ingest.reading.raw import RawBatch
@@ -26,7 +27,9 @@ def check_rows(
         for field in fields
     }
     if EVENT in columns:
-        _refuse_unknown(columns[EVENT], config.logs.events, refusals)
+        known = config.logs.events
+        rule = f"`{EVENT}` must be one of {len(known)} in `logs.events`"
+        refuse_unknown(columns[EVENT], known, Reason.UNKNOWN_EVENT, rule, refusals)
         _refuse_negative(columns[EVENT], columns[VALUE], log_events(config), refusals)
     columns[SOURCE] = pa.repeat(pa.scalar(source, pa.int32()), len(batch.rows))
     columns[ROW] = pa.array(batch.rows, pa.int64())
@@ -34,13 +37,6 @@ def check_rows(
     if refusals.flags.any():
         rows = rows.filter(pa.array(~refusals.flags))
     return rows, [*batch.refused, *refusals.listed(batch.rows, batch.text)]
-
-
-def _refuse_unknown(events: pa.Array, known: tuple[str, ...], refusals: Refusals) -> None:
-    if known:
-        bad = ~to_flags(pc.is_in(events, value_set=pa.array(known, pa.string())))
-        rule = f"`{EVENT}` must be one of {len(known)} in `logs.events`"
-        refusals.refuse(bad, Reason.UNKNOWN_EVENT, rule, events)
 
 
 def _refuse_negative(

@@ -63,7 +63,8 @@ class WordCast:
         is_empty = pc.equal(pc.binary_length(text), 0)
         if pc.any(is_empty).as_py():
             text = pc.if_else(is_empty, pa.scalar(None, pa.string()), text)
-        _refuse_unknown(name, text, self.is_in, refusals)
+        rule = f"`{name}` must be one of {len(self.is_in)} words"
+        refuse_unknown(text, self.is_in, Reason.UNKNOWN_WORD, rule, refusals)
         return text
 
 
@@ -169,9 +170,11 @@ def _may_hold_nul(text: pa.Array) -> bool:
     return bool(data.min(initial=1) == 0)
 
 
-def _refuse_unknown(name: str, words: pa.Array, known: tuple[str, ...], refusals: Refusals) -> None:
+def refuse_unknown(
+    words: pa.Array, known: tuple[str, ...], reason: Reason, rule: str, refusals: Refusals
+) -> None:
+    """Refuses words that are none of those known, if any are; a missing one is not looked at."""
     if known:
         is_known = pc.is_in(words, value_set=pa.array(known, pa.string()))
         bad = to_flags(pc.is_valid(words)) & ~to_flags(is_known)
-        rule = f"`{name}` must be one of {len(known)} words"
-        refusals.refuse(bad, Reason.UNKNOWN_WORD, rule, words)
+        refusals.refuse(bad, reason, rule, words)
