@@ -15,6 +15,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from transforms import errors
 from transforms.beam import Beam, Environment, Option
+from transforms.direct_workers import register
 from transforms.errors import ConfigError, GaterankError, InputError
 
 # Named in full: `DirectRunner` would first look for an engine to download.
@@ -24,6 +25,8 @@ _DIRECT = Beam()
 # Beam would wait five minutes for a job server that is not there.
 _PATIENCE = "--job_server_timeout=60"
 _WORKER_ERROR = re.compile(r"transforms\.errors\.(\w+): ([^\n]*)")
+
+register()
 
 
 def make_args(section: Beam) -> tuple[str, ...]:

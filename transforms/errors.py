@@ -34,6 +34,10 @@ class DiskFullError(GaterankError):
     """There is no room left to write; what was complete stays, the next run goes on from it."""
 
 
+class WorkerLostError(GaterankError):
+    """A process that ran a part of a Beam job has ended before it; often memory ran out."""
+
+
 class DeadLetterRatioError(GaterankError):
     """More rows were refused than `logs.dead_letters.max_ratio` allows."""
 
