@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -22,10 +23,12 @@ class Cost(NamedTuple):
     Attributes:
         cpu: seconds in user and in system mode.
         peak_mb: the largest resident memory of one process.
+        seconds: from its start to its end.
     """
 
     cpu: float
     peak_mb: float
+    seconds: float = 0.0
 
 
 class Measured(NamedTuple):
@@ -77,6 +80,7 @@ def run_process(arguments: Sequence[str], log: Path) -> Cost:
     Raises:
         RuntimeError: if it fails.
     """
+    started = time.monotonic()
     with log.open("wb") as stream:
         process = subprocess.Popen(arguments, stdout=stream, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
@@ -84,7 +88,8 @@ def run_process(arguments: Sequence[str], log: Path) -> Cost:
     if process.returncode:
         said = log.read_text(errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said}")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    seconds = time.monotonic() - started
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, seconds)
 
 
 def measure(rows: Mapping[Way, int], work: Path, rounds: int) -> list[Measured]:

@@ -8,8 +8,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.ingest.growth import Size, as_rows
 from benchmarks.ingest.logs import make_logs, write_config
-from benchmarks.ingest.measure import Cost, Measured, run_process
+from benchmarks.ingest.measure import START_ROWS, Cost, Measured, run_process
 from benchmarks.ingest.stages import STAGES, Stopwatch
 from benchmarks.ingest.table import format_tables, times_ours
 from benchmarks.ingest.ways import READING, WAYS
@@ -103,3 +104,17 @@ def test_the_tables_compare_with_ours_without_the_start():
 def test_ours_is_the_first_of_each_group():
     for group in {way.group for way in WAYS}:
         assert next(way for way in WAYS if way.group == group).is_ours
+
+
+def test_growth_is_without_the_start_and_speedup_with_it():
+    costs = {
+        Size(START_ROWS, 1): [Cost(2.0, 50.0, 2.0)],
+        Size(START_ROWS, 2): [Cost(5.0, 50.0, 3.0)],
+        Size(1_000_000, 1): [Cost(7.0, 60.0, 7.0)],
+        Size(2_000_000, 1): [Cost(13.0, 61.0, 13.0)],
+        Size(2_000_000, 2): [Cost(17.0, 70.0, 9.0)],
+    }
+    one, two, both = as_rows(costs)
+    assert (one["cpu_per_million"], one["growth"]) == (pytest.approx(5.0), 1.0)
+    assert (two["cpu_per_million"], two["growth"]) == (pytest.approx(5.5), pytest.approx(1.1))
+    assert (both["cpu_per_million"], both["speedup"]) == (pytest.approx(6.0), 13.0 / 9.0)
