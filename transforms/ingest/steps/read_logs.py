@@ -62,8 +62,9 @@ class ReadLogs(beam.PTransform[Any, Any]):
     def expand(self, pipeline: beam.Pipeline) -> Read:
         read = (
             pipeline
+            # Create spreads them. To spread them again, out of an order that is another each
+            # time, is what Spark cannot do again after it has lost a worker.
             | "ListParts" >> beam.Create(self._plan.parts())
-            | "SpreadParts" >> beam.Reshuffle()
             | "ReadParts"
             >> beam.ParDo(ReadPartFn(self._plan)).with_outputs(
                 FEEDBACK, DEAD_LETTERS, TALLIES, TIMES, main=IMPRESSIONS
