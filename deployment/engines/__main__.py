@@ -35,8 +35,8 @@ def build(engine: str) -> None:
 
 @engines.command()
 @engine_argument
-@click.option("--workers", type=int, default=2, show_default=True, help="Of one core each.")
-def start(engine: str, workers: int) -> None:
+@click.option("--workers", type=click.IntRange(1), help="Of one core each; by default 2 or 3.")
+def start(engine: str, workers: int | None) -> None:
     """Start a cluster and print the `beam` section of a YAML that runs on it.
 
     Beam's job server listens on all addresses of this machine and asks nobody who he is.

@@ -19,18 +19,20 @@ class Cluster(ABC):
     Args:
         parts: what it is made of.
         folder: of its logs, processes and shuffled data.
-        workers: how many, of one core each.
+        workers: how many, of one core each; by default `enough_workers`.
     """
 
     recipe: ClassVar[Recipe]
     java_options: ClassVar[tuple[str, ...]]
     options: ClassVar[Mapping[str, Any]] = {}
     """Of a job's `beam.options`, what only this engine has."""
+    enough_workers: ClassVar[int] = 2
+    """How many are needed for a job to go on when one of them is lost."""
 
-    def __init__(self, parts: Parts, folder: Path, workers: int = 2) -> None:
+    def __init__(self, parts: Parts, folder: Path, workers: int | None = None) -> None:
         self.parts = parts
         self.daemons = Daemons(folder)
-        self.workers = workers
+        self.workers = workers or self.enough_workers
         self.job_endpoint = ""
         self._program = find_java()
 

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +56,8 @@ def run_ingestion(
     Raises:
         GaterankError: if it fails.
     """
+    for left in (out, out.with_name(f".{out.name}.partial")):
+        shutil.rmtree(left, ignore_errors=True)
     config, log = (out.with_name(f"{out.name}.{suffix}") for suffix in ("yaml", "log"))
     config.write_text(yaml.safe_dump(make_document(beam)))
     command = [sys.executable, "-m", "pipeline.cli.main", "ingest", str(config)]

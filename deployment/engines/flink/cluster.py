@@ -26,6 +26,8 @@ class FlinkCluster(Cluster):
     )
     java_options: ClassVar = JAVA_OPTIONS
     options: ClassVar[dict[str, Any]] = {"parallelism": 2}
+    # A job that has lost a slot waits for another one.
+    enough_workers: ClassVar = 3
 
     def start_master(self) -> str:
         """The port of workers and the address of jobs, as one word."""
