@@ -17,6 +17,7 @@ from transforms.folders import locked, make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
 _DATABASE = "metadata.sqlite"
+_SPANS = "spans"
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -80,7 +81,7 @@ class Workspace:
             root=self.folder / "artifacts",
             metadata=self.folder / _DATABASE,
             served=self.folder / "serving" / ranker,
-            spans=self.folder / "spans" / ranker,
+            spans=self.folder / _SPANS / ranker,
         )
 
     def new_log_file(self) -> Path:
@@ -124,6 +125,10 @@ class Workspace:
         store = metadata_store.MetadataStore(config)
         contexts = store.get_contexts_by_type("pipeline_run")
         return [_read_run(store, c) for c in sorted(contexts, key=lambda c: c.id, reverse=True)]
+
+    def span_stores(self) -> list[Path]:
+        """The store of ingested spans of each ranker that has one."""
+        return sorted(path for path in self.folder.glob(f"{_SPANS}/*") if path.is_dir())
 
     def newest(self, type_name: str) -> Run:
         """The newest run that has an artifact of a type.

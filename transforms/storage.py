@@ -85,9 +85,10 @@ def list_files(folder: str) -> dict[str, str]:
     else:
         found = file_system.get_file_info(fs.FileSelector(root, recursive=True))
         paths = [info.path for info in found if info.type == fs.FileType.File]
+    prefix = _prefix(folder, root)
     relatives = {path[len(root.rstrip("/")) + 1 :]: path for path in paths}
     return {
-        relative: _with_scheme(folder, relatives[relative])
+        relative: prefix + relatives[relative]
         for relative in sorted(relatives)
         if not _is_marker(relative)
     }
@@ -97,23 +98,35 @@ def fingerprint_files(files: Mapping[str, str]) -> dict[str, list[int]]:
     """What tells that a file changed: relative path -> size and time of change, nanoseconds.
 
     Args:
-        files: relative path -> path.
+        files: relative path -> path, of one file system, as `list_files` gives them.
     """
-    found = {}
-    for relative, path in files.items():
-        file_system, inner = locate(path)
-        info = file_system.get_file_info(inner)
-        found[relative] = [info.size, info.mtime_ns]
-    return found
+    if not files:
+        return {}
+    first = next(iter(files.values()))
+    file_system, inner = locate(first)
+    prefix = _prefix(first, inner)
+    infos = file_system.get_file_info([path.removeprefix(prefix) for path in files.values()])
+    return {
+        relative: [info.size, info.mtime_ns] for relative, info in zip(files, infos, strict=True)
+    }
 
 
 def _is_marker(relative: str) -> bool:
     return any(part[0] in "._" for part in relative.split("/"))
 
 
-def _with_scheme(folder: str, path: str) -> str:
+def _prefix(folder: str, inner: str) -> str:
+    """What a URI has before the path inside its file system, such as a scheme and a host.
+
+    Example:
+        >>> _prefix("hdfs://names.lan:8020/logs", "/logs"), _prefix("s3://logs/new", "logs/new")
+        ('hdfs://names.lan:8020', 's3://')
+    """
     scheme, separator, _ = folder.partition("://")
-    return f"{scheme}://{path}" if separator else path
+    if not separator:
+        return ""
+    whole, path = folder.rstrip("/"), inner.rstrip("/")
+    return whole.removesuffix(path) if whole.endswith(path) else f"{scheme}://"
 
 
 def _walk(root: Path) -> Iterator[str]:

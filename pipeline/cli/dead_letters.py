@@ -102,7 +102,16 @@ def _find(place: str) -> tuple[list[str], str | None]:
         raise InputError(f"{place}: must be a folder of `gaterank ingest`")
     from pipeline.workspace import Workspace
 
-    newest = Workspace(Path(place)).newest("GaterankIngestReport")
+    workspace = Workspace(Path(place))
+    try:
+        newest = workspace.newest("GaterankIngestReport")
+    except InputError:
+        # The first run of a ranker with spans may have been refused.
+        stores = [SpanStore(str(folder)) for folder in workspace.span_stores()]
+        refused = [folder for store in stores for folder in store.dead_letters()]
+        if refused:
+            return refused, None
+        raise
     uri = newest.uri("GaterankIngestReport")
     assert uri is not None
     return [str(uri)], newest.logs

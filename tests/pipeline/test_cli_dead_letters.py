@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -95,3 +96,12 @@ def test_without_a_workspace_the_logs_must_be_named(folder):
 def test_a_folder_that_is_neither_ingestion_nor_workspace_is_refused(folder):
     with pytest.raises(InputError, match="must be a workspace of `gaterank run`"):
         run(folder / "logs")
+
+
+def test_a_workspace_whose_first_span_was_refused_shows_what_was_refused(folder, tmp_path):
+    workspace = tmp_path / "workspace"
+    spans = workspace / "spans" / "tiny" / "2026-01-05" / "v1"
+    spans.mkdir(parents=True)
+    shutil.copytree(folder / "out" / "dead_letters", spans / "dead_letters")
+    shown = json.loads(run(workspace, "--json"))
+    assert shown == json.loads(run(folder / "out", "--json"))
