@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import summary_pb2
 
-from trainer.ranker import Ranker
+from trainer.model.ranker import Ranker
 
 _MAX_RECORDS = 400
 _LOG = logging.getLogger("gaterank.train")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from trainer.model.ranker import Ranker
 from trainer.progress import GateTrajectory, StopAtBest
-from trainer.ranker import Ranker
 
 
 def make_record(ranker: Ranker, trajectory: GateTrajectory, stop: StopAtBest) -> dict[str, Any]:

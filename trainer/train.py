@@ -12,8 +12,8 @@ import tensorflow_transform as tft
 
 from trainer.config import TrainerConfig, Training
 from trainer.dataset import Batches
+from trainer.model.ranker import Ranker
 from trainer.progress import GateTrajectory, StopAtBest
-from trainer.ranker import Ranker
 from trainer.record import make_record
 from trainer.strategies.asynchronous import EpochTrajectory, fit_asynchronously
 from trainer.strategies.distribution import Distribution, one_device

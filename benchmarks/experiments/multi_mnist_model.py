@@ -9,7 +9,7 @@ from benchmarks.experiments.mnist_data import NUM_CLASSES
 from benchmarks.experiments.multi_mnist_data import CANVAS, TASKS
 from benchmarks.harness.static_runs import StaticRuns
 from trainer.gates.registry import parse_gate
-from trainer.stacks import ParallelDense, ParallelStack
+from trainer.model.stacks import ParallelDense, ParallelStack
 
 _FILTERS = (10, 20)
 _KERNEL = 5

@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from pipeline.config import Metric, RankerConfig
 from pipeline.evaluation.metrics import task_metrics
 from trainer.dataset import read_batches
-from trainer.ranker import Ranker
+from trainer.model.ranker import Ranker
 from transforms.examples import label_name, weight_name
 from transforms.ingest.pipeline import run_ingest
 from transforms.simulator.simulate import simulate

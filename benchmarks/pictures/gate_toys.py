@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.gates.registry import make_gate, parse_gate
-from trainer.stacks import ParallelDense, ParallelStack
+from trainer.model.stacks import ParallelDense, ParallelStack
 
 FloatArray = npt.NDArray[np.float32]
 _NUM_FEATURES = 10

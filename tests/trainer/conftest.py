@@ -10,7 +10,7 @@ import tensorflow_transform as tft
 
 from pipeline.config import RankerConfig
 from trainer.config import TrainerConfig
-from trainer.ranker import Ranker
+from trainer.model.ranker import Ranker
 from trainer.train import train
 from transforms.examples import SPLITS
 from transforms.transform_examples import transform_examples

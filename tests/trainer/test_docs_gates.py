@@ -15,7 +15,7 @@ from trainer.export.forward import FullForward, PrunedForward
 from trainer.gates.describe import describe_gate_kind
 from trainer.gates.options import GateSection
 from trainer.gates.registry import GATES, GateKind, make_gate, parse_gate
-from trainer.ranker import Ranker
+from trainer.model.ranker import Ranker
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "gates.md").read_text()

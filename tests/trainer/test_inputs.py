@@ -5,7 +5,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from trainer.config import Model
-from trainer.inputs import FeatureInputs
+from trainer.model.inputs import FeatureInputs
 from transforms.features import Feature
 
 NUMBERS = {

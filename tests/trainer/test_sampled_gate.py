@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainer.estimators.registry import ROUTERS
 from trainer.gates.registry import make_gate
 from trainer.gates.sampled_options import SampledOptions
-from trainer.objective import TaskObjectives
+from trainer.loss.objective import TaskObjectives
 from transforms.examples import label_name, weight_name
 from transforms.tasks import Task
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.stacks import ParallelDense, ParallelStack
+from trainer.model.stacks import ParallelDense, ParallelStack
 
 
 def test_side_by_side_equals_one_dense_layer_each():

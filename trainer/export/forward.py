@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainer.ranker import Ranker
+from trainer.model.ranker import Ranker
 
 
 class Forward(Protocol):

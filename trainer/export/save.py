@@ -10,7 +10,7 @@ import tensorflow_transform as tft
 
 from trainer.export.forward import FullForward, PrunedForward
 from trainer.export.signatures import ServedRanker
-from trainer.ranker import Ranker
+from trainer.model.ranker import Ranker
 
 MANIFEST_FILE = Path("assets.extra") / "gaterank.json"
 

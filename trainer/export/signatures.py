@@ -8,7 +8,7 @@ import tensorflow_transform as tft
 
 from trainer.config import TrainerConfig
 from trainer.export.forward import Forward
-from trainer.inputs import FeatureInputs
+from trainer.model.inputs import FeatureInputs
 from trainer.score import evaluate_score, parse_score
 from transforms.examples import POSITION, SCORE
 from transforms.features import CategoricalFeature, Feature

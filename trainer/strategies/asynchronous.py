@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from trainer.dataset import Batches
+from trainer.model.ranker import Ranker
 from trainer.progress import GateTrajectory
-from trainer.ranker import Ranker
 from trainer.strategies.distribution import Distribution
 
 # Batches that wait for a worker. More would only take memory.

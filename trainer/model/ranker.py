@@ -7,15 +7,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from trainer.added_logits import PositionLogit, WideLogit
 from trainer.batch_part import BatchPart, find_part, num_replicas
 from trainer.config import TrainerConfig
-from trainer.expert_union import ExpertUnion
 from trainer.gates.importance import ImportanceMeasures
 from trainer.gates.registry import make_gate
-from trainer.inputs import FeatureInputs
-from trainer.objective import TaskObjectives
-from trainer.stacks import ParallelDense, ParallelStack
+from trainer.loss.objective import TaskObjectives
+from trainer.model.added_logits import PositionLogit, WideLogit
+from trainer.model.expert_union import ExpertUnion
+from trainer.model.inputs import FeatureInputs
+from trainer.model.stacks import ParallelDense, ParallelStack
 from transforms.examples import POSITION
 
 Batch = Mapping[str, tf.Tensor]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from trainer.stacks import ParallelStack
+from trainer.model.stacks import ParallelStack
 
 
 class ExpertUnion:
