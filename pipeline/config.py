@@ -116,7 +116,7 @@ class RankerConfig(TrainerConfig, DataConfig):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
-        check_gate(self.baseline.gate, self.model)
+        check_gate(self.baseline.gate, self.model, self.tasks)
         for name in ("all", "mean"):
             if name in self.tasks:
                 raise ValueError(f"tasks.{name}: the name stands for several tasks in a threshold")

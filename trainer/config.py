@@ -1,64 +1,19 @@
 """The part of the YAML that the trainer reads: gate, model, training and the score."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from trainer.gates.options import MAX_LAYERS, GateSection, Widths
+from trainer.gates.options import GateSection, Widths
 from trainer.gates.registry import GateOptions
 from trainer.gates.selector_options import DSelectKOptions
+from trainer.loss.options import FixedOptions, LossBalanceOptions
+from trainer.model.options import MAX_EXPERTS, Model
 from trainer.score import parse_score
 from trainer.strategies.options import OneDeviceOptions, StrategyOptions
 from transforms.features import Features
 from transforms.section import Section
 from transforms.tasks import Tasks
-
-Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class PositionTower(Section):
-    """A shallow tower that explains away where an item was shown (Zhao et al., RecSys 2019).
-
-    Its logit is added to the main one in training. Serving asks for position 1 for
-    every candidate, so the score compares items as if each were shown first.
-
-    Attributes:
-        max_position: later positions share one embedding.
-        dropout: share of training examples whose position is hidden.
-    """
-
-    max_position: int = Field(50, ge=1, le=10_000)
-    dropout: Rate = 0.1
-
-
-class Model(Section):
-    """The `model` section: the multi-gate mixture of experts.
-
-    Attributes:
-        num_experts: n.
-        expert_units: widths of each expert's ReLU layers.
-        tower_units: widths of each task's tower before its logit.
-        embedding_dim: width of an embedding where the feature names none.
-        cross_layers: DCN-v2 cross layers between the inputs and the experts.
-        wide: adds to each task's logit a linear function of the inputs (wide and deep), which
-            learns a rare task's strongest signals when its tower has few positives to
-            learn from.
-        input_dropout: share of the shared input hidden in training.
-        expert_dropout: after each expert layer.
-        tower_dropout: after each tower layer.
-        position: the position tower; null for none.
-    """
-
-    num_experts: int = Field(8, ge=1, le=1024)
-    expert_units: Widths = Field((256,), min_length=1, max_length=MAX_LAYERS)
-    tower_units: Widths = Field((64,), max_length=MAX_LAYERS)
-    embedding_dim: int = Field(16, ge=1, le=1024)
-    cross_layers: int = Field(1, ge=0, le=8)
-    wide: bool = False
-    input_dropout: Rate = 0.0
-    expert_dropout: Rate = 0.0
-    tower_dropout: Rate = 0.0
-    position: PositionTower | None = None
 
 
 class Training(Section):
@@ -76,6 +31,9 @@ class Training(Section):
             squares.
         embedding_l2: penalty on the rows that a batch looks up, mean square a row.
         seed: of the initialisation, of shuffling and of dropout.
+        loss_balance: how much each task's loss counts besides its `weight`: `fixed`,
+            `uncertainty`, `gradnorm` or `pcgrad`, or a section with `kind`. Validation always
+            counts the weights alone, so that its losses can be compared.
         strategy: the devices and processes that train: `one_device`, `mirrored`,
             `multi_worker`, `parameter_server` or `tpu`, or a section with `kind`.
     """
@@ -89,7 +47,18 @@ class Training(Section):
     l2: float = Field(0.0, ge=0.0, le=1e3)
     embedding_l2: float = Field(0.0, ge=0.0, le=1e3)
     seed: int = Field(1, ge=0, le=2**31 - 1)
+    loss_balance: LossBalanceOptions = FixedOptions(kind="fixed")
     strategy: StrategyOptions = OneDeviceOptions()
+
+    @model_validator(mode="after")
+    def _strategy_carries_the_balance(self) -> "Training":
+        if self.loss_balance.kind == "gradnorm" and self.strategy.kind == "parameter_server":
+            raise ValueError(
+                "`loss_balance: gradnorm` follows the losses step by step, and workers of "
+                "parameter servers step each by itself. Received: "
+                "loss_balance=gradnorm, strategy=parameter_server"
+            )
+        return self
 
 
 class TrainerConfig(Section):
@@ -113,14 +82,24 @@ class TrainerConfig(Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> "TrainerConfig":
-        check_gate(self.gate, self.model)
+        check_gate(self.gate, self.model, self.tasks)
         parse_score(self.score, tuple(self.tasks))
         return self
 
     @property
-    def num_experts(self) -> int:
-        """How many experts the ranker has: `model.num_experts`, or 1 for a shared bottom."""
+    def num_shared(self) -> int:
+        """How many experts all tasks share: `model.num_experts`, or 1 for a shared bottom."""
         return self.gate.count_experts(self.model.num_experts)
+
+    @property
+    def num_own(self) -> int:
+        """How many experts each task has besides: `model.own_experts`, or 0."""
+        return self.gate.count_own_experts(self.model.own_experts)
+
+    @property
+    def num_experts(self) -> int:
+        """How many experts each level of the ranker has: those of all tasks, then each task's."""
+        return self.num_shared + len(self.tasks) * self.num_own
 
     @property
     def expert_units(self) -> Widths:
@@ -128,15 +107,44 @@ class TrainerConfig(Section):
         return self.gate.choose_widths(self.model.expert_units)
 
 
-def check_gate(gate: GateSection, model: Model) -> None:
-    """Refuses a gate that selects more experts than there are.
+def check_gate(gate: GateSection, model: Model, tasks: Tasks) -> None:
+    """Refuses a gate that does not go with the experts or the tasks.
 
     Raises:
-        ValueError: with the rule and both numbers.
+        ValueError: with the rule and the numbers.
     """
     experts_per_task = getattr(gate, "experts_per_task", 1)
-    if experts_per_task > model.num_experts:
+    if experts_per_task > model.num_experts + model.own_experts:
+        own = f" + own_experts={model.own_experts}" if model.own_experts else ""
         raise ValueError(
             "gate: `experts_per_task` must be at most `num_experts`. Received: "
-            f"experts_per_task={experts_per_task}, num_experts={model.num_experts}"
+            f"experts_per_task={experts_per_task}, num_experts={model.num_experts}{own}"
+        )
+    total = model.num_experts + len(tasks) * model.own_experts
+    if total > MAX_EXPERTS:
+        raise ValueError(
+            f"model: there must be at most {MAX_EXPERTS} experts. Received: num_experts="
+            f"{model.num_experts} + {len(tasks)} tasks * own_experts={model.own_experts}"
+        )
+    if model.extraction_levels > 1:
+        _check_levels(gate)
+    chained = [name for name, task in tasks.items() if task.chain is not None]
+    if gate.kind == "sampled" and chained:
+        raise ValueError(
+            "gate: `sampled` weighs each loss by the experts of its task alone, and a chain "
+            f"brings in another's. Received: chains of {', '.join(chained)}"
+        )
+
+
+def _check_levels(gate: GateSection) -> None:
+    if getattr(gate, "serving_budget", None) is not None:
+        raise ValueError(
+            "gate: a `serving_budget` counts the experts of one level. Received: "
+            f"serving_budget={gate.serving_budget}, more than one of "
+            "model.extraction_levels"
+        )
+    if gate.kind == "sampled":
+        raise ValueError(
+            "gate: `sampled` weighs each loss by the experts of one level. Received: more "
+            "than one of model.extraction_levels"
         )

@@ -43,7 +43,7 @@ class TrainUnion(tf.keras.callbacks.Callback):
         if self.step is None and self.model.can_narrow:
             self.step, self._is_traced = self._done, False
             self.model.narrow()
-            self.experts = len(self.model.union.indices)
+            self.experts = self.model.union.num_experts
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Brings the ranker's weights up to date."""

@@ -1,9 +1,10 @@
 """What is predicted: the `tasks` section of the YAML, from feedback events to labels."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from transforms.section import Duration, Name, Section
 
@@ -66,6 +67,22 @@ class Mask(Section):
         return self
 
 
+class Chain(Section):
+    """What a task takes over from the task that comes before it.
+
+    Attributes:
+        after: the task before.
+        kind: `esmm` predicts p(this) = p(after) p(this | after), trained on all impressions;
+            `aitm` lets the task's tower read the other one's, by attention.
+        expectation_weight: `aitm` between classification tasks: the penalty on predicting
+            more for this task than for the one before, which it can only follow.
+    """
+
+    after: Name
+    kind: Literal["esmm", "aitm"]
+    expectation_weight: float = Field(0.0, ge=0.0, le=1e6)
+
+
 class Task(Section):
     """One thing to predict.
 
@@ -76,6 +93,7 @@ class Task(Section):
         weight: of the task's loss in the objective.
         label: how the label is made.
         mask: for which impressions it exists; by default for all.
+        chain: what it takes over from another task; by default nothing.
     """
 
     kind: TaskKind
@@ -83,6 +101,7 @@ class Task(Section):
     weight: float = Field(1.0, gt=0.0, le=1e6)
     label: Label
     mask: Mask | None = None
+    chain: Chain | None = None
 
     @model_validator(mode="after")
     def _label_fits_kind(self) -> "Task":
@@ -107,4 +126,61 @@ class Task(Section):
         return self
 
 
-Tasks = Annotated[dict[Name, Task], Field(min_length=1, max_length=1000)]
+def check_chains(tasks: Mapping[str, Task]) -> None:
+    """Refuses chains without a beginning, and tasks that cannot be chained.
+
+    Raises:
+        ValueError: with the rule, the place and the value.
+    """
+    for name, task in tasks.items():
+        if task.chain is None:
+            continue
+        place, before = f"{name}.chain", task.chain.after
+        if before not in tasks:
+            raise ValueError(
+                f"{place}: `after` must name a task. Received: {before!r}, "
+                f"tasks are {sorted(tasks)}"
+            )
+        _check_link(place, task, tasks[before])
+        seen = [name]
+        while before is not None:
+            if before in seen:
+                raise ValueError(
+                    f"{place}: a chain must have a beginning. Received: "
+                    f"{' after '.join([*seen, before])}"
+                )
+            seen.append(before)
+            link = tasks[before].chain
+            before = link.after if link else None
+
+
+def _check_link(place: str, task: Task, before: Task) -> None:
+    """Refuses two tasks that the kind of chain does not fit."""
+    assert task.chain is not None
+    is_probability = task.kind == before.kind == "classification"
+    if task.chain.kind == "esmm":
+        if not is_probability:
+            raise ValueError(
+                f"{place}: `esmm` multiplies probabilities: both tasks must be classification. "
+                f"Received: {task.kind} after {before.kind}"
+            )
+        if task.mask is not None and task.mask.event is not None:
+            raise ValueError(
+                f"{place}: `esmm` is trained on all impressions; take the task's mask away. "
+                f"Received: mask.event={task.mask.event!r}"
+            )
+    if task.chain.expectation_weight and not (task.chain.kind == "aitm" and is_probability):
+        raise ValueError(
+            f"{place}: `expectation_weight` is for `aitm` between classification tasks. "
+            f"Received: {task.chain.kind}, {task.kind} after {before.kind}"
+        )
+
+
+def _check_all(tasks: dict[str, Task]) -> dict[str, Task]:
+    check_chains(tasks)
+    return tasks
+
+
+Tasks = Annotated[
+    dict[Name, Task], Field(min_length=1, max_length=1000), AfterValidator(_check_all)
+]

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 from pydantic import TypeAdapter
 
-from trainer.config import Model
 from trainer.model.inputs import FeatureInputs
+from trainer.model.options import Model
 from transforms.features import Feature
 
 NUMBERS = {

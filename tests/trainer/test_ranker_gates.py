@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.config import Model, Training
+from trainer.config import Training
 from trainer.dataset import read_batches
 from trainer.export.save import MANIFEST_FILE, make_manifest, save_ranker
 from trainer.gates.registry import parse_gate
+from trainer.model.options import Model
 from trainer.train import train
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,7 @@
 """Saves a trained ranker, with the manifest that says what serving skips."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
     """
     config = ranker.config
     selected = ranker.gate.selected().numpy()  # [T, n]
-    union = np.flatnonzero(selected.any(axis=0))
+    used = ranker.used_experts()
+    union = used[-1]
     static = not ranker.gate.per_example
     weights = ranker.gate(tf.zeros([1, 1])).weights.numpy() if static else None
     return {
@@ -65,22 +67,27 @@ def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
         "num_experts": config.num_experts,
         "union": union.tolist(),
         "skipped": np.flatnonzero(~selected.any(axis=0)).tolist(),
-        "parameters": _costs(ranker, len(union), per_weight=1),
-        "flops_per_example": _costs(ranker, len(union), per_weight=2),
+        "lower_unions": [level.tolist() for level in used[:-1]],
+        "expert_owners": ranker.expert_owners(),
+        "parameters": _costs(ranker, used, per_weight=1),
+        "flops_per_example": _costs(ranker, used, per_weight=2),
         "signatures": signatures,
         "score": config.score,
         "trainer": config.model_dump(mode="json"),
     }
 
 
-def _costs(ranker: Ranker, union: int, per_weight: int) -> dict[str, int]:
-    layers = [*ranker.crosses, *ranker.towers.layers, ranker.heads, ranker.wide]
+def _costs(ranker: Ranker, used: Sequence[np.ndarray], per_weight: int) -> dict[str, int]:
+    layers = [*ranker.crosses, ranker.chains, *ranker.towers.layers, ranker.heads, ranker.wide]
     shared = sum(_size(layer) for layer in layers if layer is not None)
-    experts = sum(_size(layer) for layer in ranker.experts.layers)
     num_experts = ranker.config.num_experts
+    levels = [sum(_size(layer) for layer in stack.layers) for stack in ranker.expert_levels]
+    pruned = [
+        size * len(experts) // num_experts for size, experts in zip(levels, used, strict=True)
+    ]
     return {
-        "full": per_weight * (shared + experts),
-        "pruned": per_weight * (shared + experts * union // num_experts),
+        "full": per_weight * (shared + sum(levels)),
+        "pruned": per_weight * (shared + sum(pruned)),
     }
 
 

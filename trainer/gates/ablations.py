@@ -42,7 +42,7 @@ class SoftmaxSelectorsGate(Gate):
         )
         self.alpha.build(input_shape)
         self.gamma.build(input_shape)
-        self.budget = ServingBudget(self.options, self.compute_dtype)
+        self.budget = ServingBudget(self.options, self.compute_dtype, self.spread_all)
         super().build(input_shape)
 
     def selectors(self) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """What every gate is: all tasks' expert weights as one computation."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -15,11 +16,14 @@ class GateOutput(NamedTuple):
         penalties: name -> scalar, already weighted, to be added to the objective.
         example_weights: what the loss of each example and task counts in training, [B, T],
             from a gate that samples experts; None where all count 1.
+        lower: of the levels below, first to last, what mixes their experts for each task and
+            for the shared experts of the next level, [.., T + 1, n]; see `ProgressiveGate`.
     """
 
     weights: tf.Tensor
     penalties: dict[str, tf.Tensor]
     example_weights: tf.Tensor | None = None
+    lower: tuple[tf.Tensor, ...] = ()
 
 
 class Gate(tf.keras.layers.Layer):
@@ -38,9 +42,15 @@ class Gate(tf.keras.layers.Layer):
         num_experts: n.
         options: the gate's section of the YAML.
 
+    Attributes:
+        own_experts: the last so many of the n are another expert for each task; see
+            `GroupedGate`.
+
     Raises:
         ValueError: if there is no task or no expert, or fewer experts than k.
     """
+
+    own_experts = 0
 
     def __init__(
         self, num_tasks: int, num_experts: int, options: GateSection, name: str = "gate"
@@ -92,6 +102,33 @@ class Gate(tf.keras.layers.Layer):
             return tf.ones([self.num_tasks, self.num_experts], tf.bool)
         weights: tf.Tensor = self(tf.zeros([1, 1])).weights
         return weights > 0
+
+    def selected_by_level(self) -> list[tf.Tensor]:
+        """Who may use which expert of each level, first to last; see `GateOutput.lower`."""
+        return [self.selected()]
+
+    @property
+    def spread_all(self) -> Callable[[tf.Tensor], tf.Tensor] | None:
+        """`spread`; None where it would change nothing."""
+        return self.spread if self.own_experts else None
+
+    def spread(self, values: tf.Tensor) -> tf.Tensor:
+        """Of the n experts that each task has -> of all experts that there are, 0 elsewhere.
+
+        Args:
+            values: [.., T, n].
+
+        Returns:
+            [.., T, n + (T - 1) * own_experts]: first what tasks share, then each task's own.
+        """
+        if not self.own_experts:
+            return values
+        tasks, own = self.num_tasks, self.own_experts
+        shared, mine = tf.split(values, [self.num_experts - own, own], axis=-1)
+        is_mine = tf.eye(tasks, dtype=values.dtype)[..., tf.newaxis]  # [T, T, 1]
+        placed = mine[..., tf.newaxis, :] * is_mine  # [.., T, T, own]
+        rows = [-1 if rows is None else rows for rows in mine.shape[:-1]]
+        return tf.concat([shared, tf.reshape(placed, [*rows, tasks * own])], axis=-1)
 
 
 class TaskLogits(tf.keras.layers.Layer):

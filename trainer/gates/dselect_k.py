@@ -62,7 +62,7 @@ class DSelectKGate(Gate):
         if options.beta_steps is not None:
             dtype = self.compute_dtype
             self.beta = QuadraticallyAnnealed(beta, options.beta_steps, "beta", dtype)
-        self.budget = ServingBudget(options, self.compute_dtype)
+        self.budget = ServingBudget(options, self.compute_dtype, self.spread_all)
         self.pressure = EntropyPressure(options, self.compute_dtype)
         self.balance = make_balance(options.balance, tasks, self.num_experts, k, self.compute_dtype)
         super().build(input_shape)

@@ -39,7 +39,7 @@ class GumbelSoftmaxGate(Gate):
         self.coins = TaskLogits(shape, False, uniform(0.0, 0.05), name="coins")
         self.alpha.build(input_shape)
         self.coins.build(input_shape)
-        self.budget = ServingBudget(self.options, self.compute_dtype)
+        self.budget = ServingBudget(self.options, self.compute_dtype, self.spread_all)
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> GateOutput:

@@ -30,6 +30,10 @@ class GateSection(Section):
         """How many experts a ranker with this gate has, of `model.num_experts`."""
         return num_experts
 
+    def count_own_experts(self, own_experts: int) -> int:
+        """How many experts of its own a task has, of `model.own_experts`."""
+        return own_experts
+
     def choose_widths(self, expert_units: Widths) -> Widths:
         """Widths of each expert's layers in a ranker with this gate, of `model.expert_units`."""
         return expert_units
@@ -79,6 +83,10 @@ class SharedBottomOptions(GateSection):
     def count_experts(self, num_experts: int) -> int:
         """One: the shared bottom."""
         return 1
+
+    def count_own_experts(self, own_experts: int) -> int:
+        """None."""
+        return 0
 
     def choose_widths(self, expert_units: Widths) -> Widths:
         """`units` where they are given."""

@@ -62,6 +62,8 @@ class ServingBudget(tf.keras.layers.Layer):
     Args:
         options: of the gate; without a budget there is no penalty, and it is always met.
         dtype: of the weights.
+        spread: from the experts that each task has to all that there are, [T, n]; by default
+            they are the same.
 
     Example:
         >>> options = BudgetedSection(kind="mine", serving_budget=1, budget_weight=2.0)
@@ -73,9 +75,15 @@ class ServingBudget(tf.keras.layers.Layer):
         1.0
     """
 
-    def __init__(self, options: BudgetedSection, dtype: tf.DType) -> None:
+    def __init__(
+        self,
+        options: BudgetedSection,
+        dtype: tf.DType,
+        spread: Callable[..., tf.Tensor] | None = None,
+    ) -> None:
         super().__init__(name="budget", dtype=dtype)
         self.options = options
+        self._spread = spread
         self.excess = add_state(self, "excess")
 
     @property
@@ -91,7 +99,7 @@ class ServingBudget(tf.keras.layers.Layer):
         """
         if self.options.serving_budget is None:
             return tf.zeros([], self.compute_dtype)
-        return tf.nn.relu(expected_union(experts) - self.options.serving_budget)
+        return tf.nn.relu(expected_union(self._of_all(experts)) - self.options.serving_budget)
 
     def count_excess(self, make_rounded: Callable[[], tf.Tensor]) -> tf.Tensor:
         """How many experts more than the budget would serve, a scalar; 0 without a budget.
@@ -102,8 +110,14 @@ class ServingBudget(tf.keras.layers.Layer):
         """
         if self.options.serving_budget is None:
             return tf.zeros([], self.compute_dtype)
-        used = tf.reduce_max(make_rounded(), axis=[0, 1])  # [n]
+        used = tf.reduce_max(self._of_all(make_rounded()), axis=[0, 1])  # [n]
         return tf.reduce_sum(used) - self.options.serving_budget
+
+    def _of_all(self, selectors: tf.Tensor) -> tf.Tensor:
+        """[T, k, experts of a task] -> [T, k, all experts], in some order of the first two."""
+        if self._spread is None:
+            return selectors
+        return self._spread(tf.transpose(selectors, [1, 0, 2]))
 
     def penalties(self, over: tf.Tensor) -> dict[str, tf.Tensor]:
         """The weighted penalty, if there is a budget.

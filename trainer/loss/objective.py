@@ -1,7 +1,7 @@
 """The tasks' losses and metrics, through tensorflow-recommenders' ranking task."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -9,6 +9,18 @@ import tensorflow_recommenders as tfrs
 from trainer.batch_part import find_part, whole_part
 from transforms.examples import label_name, weight_name
 from transforms.tasks import Task, Tasks
+
+
+class TaskLosses(NamedTuple):
+    """One replica's share of the losses of a batch.
+
+    Attributes:
+        tasks: each multiplied with the task's weight.
+        total: their sum.
+    """
+
+    tasks: list[tf.Tensor]
+    total: tf.Tensor
 
 
 class TaskObjectives(tf.keras.layers.Layer):
@@ -35,7 +47,7 @@ class TaskObjectives(tf.keras.layers.Layer):
         batch: Mapping[str, tf.Tensor],
         training: bool,
         example_weights: tf.Tensor | None = None,
-    ) -> tf.Tensor:
+    ) -> TaskLosses:
         """Logits [T, B], the batch's labels and weights, the gate's [B, T] -> the replica's share.
 
         Metrics are updated in validation only: an AUC a step would slow training down.
@@ -57,7 +69,7 @@ class TaskObjectives(tf.keras.layers.Layer):
         total = tf.add_n(losses)
         here = tf.reduce_sum(tf.cast(part.present, logits.dtype))
         self.total.update_state(tf.math.divide_no_nan(total * size, here), sample_weight=here)
-        return total
+        return TaskLosses(losses, total)
 
     @property
     def trackers(self) -> list[tf.keras.metrics.Metric]:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from trainer.config import PositionTower
+from trainer.model.options import PositionTower
 
 
 class WideLogit(tf.keras.layers.Layer):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from trainer.batch_part import BatchPart, mean_over_examples
-from trainer.config import Model
+from trainer.model.options import Model
 from transforms.features import CategoricalFeature, Feature, Features, NumberFeature
 from transforms.preprocessing import FIRST_WORD_ID, missing_name
 

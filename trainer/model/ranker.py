@@ -1,55 +1,29 @@
-"""The ranker: shared inputs, experts, one gate for all tasks, towers, one logit a task."""
+"""The ranker: a network that trains itself, over its experts in use once gates are binary."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_recommenders as tfrs
 
-from trainer.batch_part import BatchPart, find_part, num_replicas
+from trainer.batch_part import find_part, num_replicas
 from trainer.config import TrainerConfig
 from trainer.gates.importance import ImportanceMeasures
-from trainer.gates.registry import make_gate
-from trainer.loss.objective import TaskObjectives
-from trainer.model.added_logits import PositionLogit, WideLogit
+from trainer.loss.balance import make_loss_balance
+from trainer.loss.gradients import GradientBalance
+from trainer.loss.objective import TaskLosses, TaskObjectives
 from trainer.model.expert_union import ExpertUnion
-from trainer.model.inputs import FeatureInputs
-from trainer.model.stacks import ParallelDense, ParallelStack
-from transforms.examples import POSITION
-
-Batch = Mapping[str, tf.Tensor]
+from trainer.model.extraction import find_use
+from trainer.model.network import Batch, Network
 
 
-class RankerOutput(NamedTuple):
-    """One forward pass.
-
-    Attributes:
-        logits: [T, B]; a classification task's log-odds, a regression task's value.
-        penalties: name -> scalar of the gate.
-        gate_weights: [T, n], or [B, T, n] of a per-example gate.
-        example_weights: what each loss counts, [B, T], or None if the gate does not say.
-    """
-
-    logits: tf.Tensor
-    penalties: dict[str, tf.Tensor]
-    gate_weights: tf.Tensor
-    example_weights: tf.Tensor | None
-
-
-class Ranker(tfrs.Model):
-    """A multi-gate mixture-of-experts ranker.
-
-    inputs [B, d] -> cross layers -> experts [n, B, e] -> mixed by the gate's weights:
-    [T, B, e] -> towers [T, B, u] -> logits [T, B]. A wide part adds a linear function of the
-    inputs, a position tower a logit that depends on the position only.
+class Ranker(Network):
+    """A network with its losses, its step, and what it knows of its gates.
 
     Args:
         config: features, tasks, gate, model, training.
         id_counts: rows of the embedding of each embedded feature.
         label_means: task -> mean label in training, where the output biases start.
-
-    Reference: METHODS section 1; Ma et al., KDD 2018; Zhao et al., RecSys 2019.
     """
 
     def __init__(
@@ -58,25 +32,12 @@ class Ranker(tfrs.Model):
         id_counts: Mapping[str, int],
         label_means: Mapping[str, float],
     ) -> None:
-        super().__init__(name="ranker")
-        self.config = config
-        self.tasks = tuple(config.tasks)
-        model, num_tasks = config.model, len(config.tasks)
-        self.feature_inputs = FeatureInputs(
-            config.features, id_counts, model, config.training.embedding_l2
-        )
-        self.input_dropout = tf.keras.layers.Dropout(model.input_dropout)
-        self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)]
-        self.experts = ParallelStack(
-            config.num_experts, config.expert_units, model.expert_dropout, "experts"
-        )
-        self.gate = make_gate(num_tasks, config.num_experts, config.gate)
-        self.towers = ParallelStack(num_tasks, model.tower_units, model.tower_dropout, "towers")
-        self.heads = ParallelDense(num_tasks, 1, None, "heads")
-        self.wide = WideLogit(num_tasks) if model.wide else None
-        self.position = PositionLogit(num_tasks, model.position) if model.position else None
-        self.union: ExpertUnion | None = None
+        super().__init__(config, id_counts)
+        num_tasks = len(config.tasks)
         self.objectives = TaskObjectives(config.tasks)
+        self.loss_balance = make_loss_balance(
+            config.training.loss_balance, config.tasks, config.training.seed
+        )
         self.gate_measures = (
             ImportanceMeasures(num_tasks, config.num_experts) if self.gate.per_example else None
         )
@@ -91,63 +52,28 @@ class Ranker(tfrs.Model):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
-    def call(self, batch: Batch, training: bool = False) -> RankerOutput:
-        """Transformed features [B, ...] by name -> logits [T, B] and penalties."""
-        part = find_part(batch)
-        hidden = self.feature_inputs(batch, training=training, part=part)  # [B, d]
-        position = batch[POSITION] if self.position else None
-        return self.from_inputs(hidden, position, training, part)
-
-    def from_inputs(
-        self,
-        inputs: tf.Tensor,
-        position: tf.Tensor | None,
-        training: bool = False,
-        part: BatchPart | None = None,
-    ) -> RankerOutput:
-        """From the concatenated inputs [B, d], and the positions [B], to the logits."""
-        hidden = self.input_dropout(self.cross(inputs), training=training)
-        about_examples = {"part": part} if self.gate.per_example else {}
-        gate = self.gate(hidden, training=training, **about_examples)
-        mixed = self._mix(hidden, gate.weights, training)  # [T, B, e]
-        towers = self.towers(mixed, training=training)  # [T, B, u]
-        logits = tf.squeeze(self.heads(towers), -1)  # [T, B]
-        if self.wide is not None:
-            logits += self.wide(inputs)
-        if self.position is not None and position is not None:
-            logits += self.position(position, training=training)
-        return RankerOutput(logits, gate.penalties, gate.weights, gate.example_weights)
-
-    def _mix(self, hidden: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        """[B, d] and the gate's weights -> each task's mixture of the experts, [T, B, e]."""
-        stack = self.experts
-        if self.union is not None:
-            stack, weights = self.union.experts, tf.gather(weights, self.union.indices, axis=-1)
-        experts = stack(hidden, training=training)  # [n or u, B, e]
-        equation = "btn,nbe->tbe" if self.gate.per_example else "tn,nbe->tbe"
-        return tf.einsum(equation, tf.cast(weights, experts.dtype), experts)
-
-    def cross(self, inputs: tf.Tensor) -> tf.Tensor:
-        """DCN-v2: x_{l+1} = x_0 * (W x_l + b) + x_l."""
-        hidden = inputs
-        for layer in self.crosses:
-            hidden = layer(inputs, hidden)
-        return hidden
-
     def compute_loss(self, inputs: Batch, training: bool = False) -> tf.Tensor:
         """Weighted sum of the task losses + the gate's penalties + embedding penalties.
 
         One replica's share: a strategy adds the gradients of all replicas. The task losses are
         of its own examples; the penalties are the same for all, or have the same mean.
         """
+        losses, penalty = self.task_losses(inputs, training)
+        if not training:
+            return losses.total
+        total = losses.total if self.loss_balance is None else self.loss_balance(losses.tasks)
+        return total + penalty
+
+    def task_losses(self, inputs: Batch, training: bool) -> tuple[TaskLosses, tf.Tensor]:
+        """One replica's share of each task's loss, and in training of all penalties."""
         output = self(inputs, training=training)
-        loss = self.objectives(output.logits, inputs, training, output.example_weights)
+        losses = self.objectives(output.logits, inputs, training, output.example_weights)
         if self.gate_measures is not None and not training:
             self.gate_measures.update_state(output.gate_weights, find_part(inputs))
-        if training:
-            penalties = [*output.penalties.values(), *self.losses, self.kernel_penalty()]
-            loss += tf.add_n(penalties) / num_replicas()
-        return loss
+        if not training:
+            return losses, tf.zeros([])
+        penalties = [*output.penalties.values(), *self.losses, self.kernel_penalty()]
+        return losses, tf.add_n(penalties) / num_replicas()
 
     def kernel_penalty(self) -> tf.Tensor:
         """`training.l2` times the sum of squares of all kernels."""
@@ -157,14 +83,23 @@ class Ranker(tfrs.Model):
 
     def train_step(self, inputs: Batch) -> dict[str, Any]:
         """One step of the optimizer; notes the step at which a gate became binary."""
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(inputs, training=True)
         variables, optimizer = self._trained()
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        optimizer.apply_gradients(zip(self._gradients(inputs, variables), variables, strict=True))
         newly = self.gate.converged() & (self.converged_step < 0)
         step = tf.cast(self.optimizer.iterations, tf.int64)
         self.converged_step.assign(tf.where(newly, step, self.converged_step))
         return self.objectives.results(training=True)
+
+    def _gradients(self, inputs: Batch, variables: list[tf.Variable]) -> list[Any]:
+        """Of the objective, or what a balance of gradients makes of those of the tasks."""
+        balance = self.loss_balance
+        if not isinstance(balance, GradientBalance):
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(inputs, training=True)
+            return list(tape.gradient(loss, variables))
+        with tf.GradientTape(persistent=True) as tape:
+            losses, penalty = self.task_losses(inputs, training=True)
+        return balance.gradients(tape, losses.tasks, penalty, variables, self.shared_variables)
 
     def _trained(self) -> tuple[list[tf.Variable], tf.keras.optimizers.Optimizer]:
         """What a step changes, and the optimizer that changes it."""
@@ -178,14 +113,21 @@ class Ranker(tfrs.Model):
         # A variable of the training step: to read it costs less than to ask the gate.
         if self.gate.per_example or (self.converged_step.numpy() < 0).any():
             return False
-        is_idle = not self.gate.selected().numpy().any(axis=0).all()
-        return bool(is_idle and self.gate.converged().numpy().all())
+        is_idle = any(len(used) < self.gate.num_experts for used in self.used_experts())
+        return is_idle and bool(self.gate.converged().numpy().all())
+
+    def used_experts(self) -> list[np.ndarray]:
+        """The experts of each level that some task needs."""
+        selected = [level.numpy() for level in self.gate.selected_by_level()]
+        uses = find_use(selected, [self.owners] * len(selected), range(len(self.tasks)))
+        return [use.experts for use in uses]
 
     def narrow(self) -> None:
         """From the next step on, trains and validates by the experts in use only."""
-        used = np.flatnonzero(self.gate.selected().numpy().any(axis=0))
         with self.distribute_strategy.scope():
-            self.union = ExpertUnion(self.experts, used, self.trainable_variables, self.optimizer)
+            self.union = ExpertUnion(
+                self.expert_levels, self.used_experts(), self.trainable_variables, self.optimizer
+            )
         self._trace_again()
 
     def widen(self) -> None:
@@ -215,6 +157,8 @@ class Ranker(tfrs.Model):
         """Starts each head at the logit of its base rate, or at its mean label."""
         biases = [self.config.tasks[t].kind == "classification" for t in self.tasks]
         means = tf.constant([self.label_means[t] for t in self.tasks])
+        if self.chains is not None:
+            means = self.chains.own_rates(means)
         share = tf.clip_by_value(means, 1e-4, 1.0 - 1e-4)
         logits = tf.math.log(share) - tf.math.log1p(-share)
         start = tf.where(tf.constant(biases), logits, means)
