@@ -13,6 +13,7 @@ from trainer.score import parse_score
 from trainer.strategies.options import OneDeviceOptions, StrategyOptions
 from transforms.features import Features
 from transforms.section import Section
+from transforms.shared_words import check_shares
 from transforms.tasks import Tasks
 
 
@@ -83,6 +84,7 @@ class TrainerConfig(Section):
     @model_validator(mode="after")
     def _sections_fit(self) -> "TrainerConfig":
         check_gate(self.gate, self.model, self.tasks)
+        check_shares(self.features)
         parse_score(self.score, tuple(self.tasks))
         return self
 

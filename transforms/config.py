@@ -26,6 +26,7 @@ from transforms.features import (
 )
 from transforms.logs import Logs
 from transforms.section import Section
+from transforms.shared_words import check_shares
 from transforms.tasks import Tasks
 
 # Columns that the official files hold but that are known only once the item was shown.
@@ -69,6 +70,11 @@ class DataConfig(Section):
                     f"features.{name}: `task` must name a task. Received: {history.task!r}, "
                     f"tasks are {sorted(self.tasks)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _words_can_be_shared(self) -> "DataConfig":
+        check_shares(self.features)
         return self
 
     @model_validator(mode="after")

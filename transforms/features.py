@@ -59,6 +59,11 @@ class NumberFeature(FeatureBase):
         """Whether the model sees an id (a bucket) in place of the number."""
         return self.transform == "buckets"
 
+    @property
+    def owns_table(self) -> bool:
+        """Whether it has an embedding, which is always its own."""
+        return self.is_embedded
+
 
 class NumericFeature(ColumnFeature, NumberFeature):
     """A number that the impressions hold."""
@@ -107,6 +112,23 @@ class HistoryFeature(NumberFeature):
         return (self.by,) if isinstance(self.by, str) else self.by
 
 
+class MultiHash(Section):
+    """Several small tables in place of a large one, for features with very many words.
+
+    Each id looks up one row of each table, chosen by a hash of its own. Two ids share all
+    rows only if all hashes collide: one pair in rows^hashes.
+
+    Attributes:
+        hashes: how many tables.
+        rows: of each.
+        combine: `sum` of the rows, or `concat`, which is as many times as wide.
+    """
+
+    hashes: int = Field(2, ge=1, le=8)
+    rows: int = Field(ge=2, le=100_000_000)
+    combine: Literal["sum", "concat"] = "sum"
+
+
 class CategoricalFeature(ColumnFeature):
     """A word or a set of words, mapped to ids through a vocabulary or a hash.
 
@@ -124,6 +146,11 @@ class CategoricalFeature(ColumnFeature):
         embedding_dim: width of the embedding; by default `model.embedding_dim`.
         dropout: share of training examples that see id 0 in place of the word, so that
             the model does not lean on ids that it will not meet again.
+        multi_hash: embeds ids by several small tables.
+        shares: another feature, whose vocabulary and embedding are this one's too: a list of
+            items, where the other is the item.
+        pooling: how a list becomes one vector: the `mean` of its words, or by `attention`,
+            which asks each word how much it has to do with the candidate's `shares`.
     """
 
     kind: Literal["categorical"]
@@ -137,6 +164,9 @@ class CategoricalFeature(ColumnFeature):
     is_in: tuple[str, ...] = ()
     embedding_dim: int | None = Field(None, ge=1, le=1024)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    multi_hash: MultiHash | None = None
+    shares: Name | None = None
+    pooling: Literal["mean", "attention"] = "mean"
 
     @model_validator(mode="after")
     def _one_way_to_ids(self) -> "CategoricalFeature":
@@ -147,15 +177,40 @@ class CategoricalFeature(ColumnFeature):
             )
         return self
 
+    @model_validator(mode="after")
+    def _shared_is_not_said_twice(self) -> "CategoricalFeature":
+        if self.shares is None:
+            return self
+        of_words = ("vocabulary_size", "min_count", "num_oov_buckets", "hash_buckets")
+        fields, names = type(self).model_fields, (*of_words, "embedding_dim", "multi_hash")
+        both = [name for name in names if getattr(self, name) != fields[name].default]
+        if both:
+            raise ValueError(
+                "what `shares` another feature's vocabulary and embedding has none of its own. "
+                f"Received: {', '.join(both)}"
+            )
+        return self
+
     @property
     def is_embedded(self) -> bool:
         """A word is always embedded."""
         return True
 
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether a vocabulary is learned of its words."""
+        return self.owns_table and self.hash_buckets is None
+
+    @property
+    def owns_table(self) -> bool:
+        """Whether its vocabulary and embedding are its own."""
+        return self.shares is None
+
 
 Feature = Annotated[
     NumericFeature | HistoryFeature | CategoricalFeature, Field(discriminator="kind")
 ]
+
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=2000)]
 
 

@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 from transforms.config import DataConfig
 from transforms.examples import POSITION, label_name, weight_name
 from transforms.features import CategoricalFeature, Feature, NumberFeature
+from transforms.shared_words import owner_of
 
 _MAX_Z_SCORE = 10.0
 _MIN_RATE = 1e-4
@@ -49,10 +50,17 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         for name, feature in config.features.items()
         if isinstance(feature, NumberFeature)
     }
+    vocabularies = {
+        name: _learn_vocabulary(name, feature, _to_words(feature, inputs[name]))
+        for name, feature in config.features.items()
+        if isinstance(feature, CategoricalFeature) and feature.has_vocabulary
+    }
     outputs = _z_scores({n: x for n, x in numbers.items() if _is_z_scored(config.features[n])})
     for name, feature in config.features.items():
         if isinstance(feature, CategoricalFeature):
-            outputs[name] = _to_ids(name, feature, inputs[name])
+            owner, spec = owner_of(name, config.features)
+            words = _to_words(feature, inputs[name])
+            outputs[name] = _to_ids(spec, words, vocabularies.get(owner))
             continue
         if feature.is_embedded:
             outputs[name] = _to_buckets(name, feature, numbers[name])
@@ -117,29 +125,29 @@ def _zero_where_missing(number: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_finite(number), number, tf.zeros_like(number))
 
 
-def _to_ids(name: str, feature: CategoricalFeature, value: Any) -> tf.Tensor:
-    words = _pad_words(value, feature.max_values) if feature.multivalued else value
-    if feature.hash_buckets is not None:
-        ids = tf.strings.to_hash_bucket_fast(words, feature.hash_buckets)
+def _to_ids(owner: CategoricalFeature, words: tf.Tensor, vocabulary: Any) -> tf.Tensor:
+    """Words [B] or [B, M] -> ids of the same shape, by the owner's hash or vocabulary."""
+    if owner.hash_buckets is not None:
+        ids = tf.strings.to_hash_bucket_fast(words, owner.hash_buckets)
     else:
-        ids = _look_up(name, feature, words)
+        ids = tft.apply_vocabulary(words, vocabulary, num_oov_buckets=owner.num_oov_buckets)
     return tf.where(words != "", ids + FIRST_WORD_ID, tf.zeros_like(ids))
 
 
-def _look_up(name: str, feature: CategoricalFeature, words: tf.Tensor) -> tf.Tensor:
-    vocabulary = tft.vocabulary(
+def _learn_vocabulary(name: str, feature: CategoricalFeature, words: tf.Tensor) -> Any:
+    return tft.vocabulary(
         tf.boolean_mask(words, words != ""),
         top_k=feature.vocabulary_size,
         frequency_threshold=feature.min_count if feature.min_count > 1 else None,
         vocab_filename=name,
     )
-    return tft.apply_vocabulary(words, vocabulary, num_oov_buckets=feature.num_oov_buckets)
 
 
-def _pad_words(value: Any, max_values: int) -> tf.Tensor:
-    """Lists of words as a dense [B, max_values], filled up with empty words."""
-    if not isinstance(value, tf.SparseTensor):
+def _to_words(feature: CategoricalFeature, value: Any) -> tf.Tensor:
+    """Words [B]; lists of words as a dense [B, max_values], filled up with empty words."""
+    if not feature.multivalued or not isinstance(value, tf.SparseTensor):
         return value
+    max_values = feature.max_values
     dense = tf.sparse.to_dense(value, default_value="")[:, :max_values]
     padding = max_values - tf.shape(dense)[1]
     padded = tf.pad(dense, [[0, 0], [0, padding]], constant_values="")

@@ -50,11 +50,13 @@ class Mask(Section):
 
     Attributes:
         event: only impressions that have this event inside the label's window.
+        task: only impressions where this task's label exists and is above 0.
         column: only impressions whose column has one of the values `is_in`.
         is_in: the values, compared as text.
     """
 
     event: Name | None = None
+    task: Name | None = None
     column: Name | None = None
     is_in: tuple[str, ...] = ()
 
@@ -62,8 +64,8 @@ class Mask(Section):
     def _is_complete(self) -> "Mask":
         if (self.column is None) != (not self.is_in):
             raise ValueError("`column` and `is_in` go together")
-        if self.event is None and self.column is None:
-            raise ValueError("a mask needs `event`, or `column` with `is_in`")
+        if self.event is None and self.task is None and self.column is None:
+            raise ValueError("a mask needs `event`, `task`, or `column` with `is_in`")
         return self
 
 
@@ -126,32 +128,37 @@ class Task(Section):
         return self
 
 
-def check_chains(tasks: Mapping[str, Task]) -> None:
-    """Refuses chains without a beginning, and tasks that cannot be chained.
+def check_tasks(tasks: Mapping[str, Task]) -> None:
+    """Refuses chains and masks that lead nowhere or in a circle, and tasks they do not fit.
 
     Raises:
         ValueError: with the rule, the place and the value.
     """
-    for name, task in tasks.items():
-        if task.chain is None:
-            continue
-        place, before = f"{name}.chain", task.chain.after
-        if before not in tasks:
-            raise ValueError(
-                f"{place}: `after` must name a task. Received: {before!r}, "
-                f"tasks are {sorted(tasks)}"
-            )
-        _check_link(place, task, tasks[before])
-        seen = [name]
-        while before is not None:
-            if before in seen:
+    after = {name: task.chain.after for name, task in tasks.items() if task.chain}
+    masks = {name: t.mask.task for name, t in tasks.items() if t.mask and t.mask.task}
+    _check_ends(after, tasks, "chain: `after`")
+    _check_ends(masks, tasks, "mask: `task`")
+    for name, before in after.items():
+        _check_link(f"{name}.chain", tasks[name], tasks[before])
+
+
+def _check_ends(links: Mapping[str, str], tasks: Mapping[str, Task], setting: str) -> None:
+    """Refuses a name that is none of a task's, and tasks that wait for each other."""
+    for name in links:
+        seen, other = [name], links.get(name)
+        while other is not None:
+            if other not in tasks:
                 raise ValueError(
-                    f"{place}: a chain must have a beginning. Received: "
-                    f"{' after '.join([*seen, before])}"
+                    f"{seen[-1]}.{setting} must name a task. Received: {other!r}, "
+                    f"tasks are {sorted(tasks)}"
                 )
-            seen.append(before)
-            link = tasks[before].chain
-            before = link.after if link else None
+            if other in seen:
+                raise ValueError(
+                    f"{name}.{setting} must not lead back. Received: "
+                    f"{' after '.join([*seen, other])}"
+                )
+            seen.append(other)
+            other = links.get(other)
 
 
 def _check_link(place: str, task: Task, before: Task) -> None:
@@ -164,10 +171,10 @@ def _check_link(place: str, task: Task, before: Task) -> None:
                 f"{place}: `esmm` multiplies probabilities: both tasks must be classification. "
                 f"Received: {task.kind} after {before.kind}"
             )
-        if task.mask is not None and task.mask.event is not None:
+        if task.mask is not None and (task.mask.event or task.mask.task):
             raise ValueError(
                 f"{place}: `esmm` is trained on all impressions; take the task's mask away. "
-                f"Received: mask.event={task.mask.event!r}"
+                f"Received: mask by {task.mask.event or task.mask.task!r}"
             )
     if task.chain.expectation_weight and not (task.chain.kind == "aitm" and is_probability):
         raise ValueError(
@@ -177,7 +184,7 @@ def _check_link(place: str, task: Task, before: Task) -> None:
 
 
 def _check_all(tasks: dict[str, Task]) -> dict[str, Task]:
-    check_chains(tasks)
+    check_tasks(tasks)
     return tasks
 
 

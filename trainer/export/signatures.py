@@ -98,7 +98,7 @@ class ServedRanker(tf.Module):
             parts = self.inputs.parts(self.transform(items)) if items else {}
             if shared:
                 once = self.inputs.parts(self.transform(shared))  # each [1, width]
-                parts |= {n: tf.repeat(part, size, axis=0) for n, part in once.items()}
+                parts |= self.inputs.repeat(once, size)
             position = tf.fill([size], tf.constant(_FIRST_POSITION, tf.int64))
             every_task = range(len(self.tasks))
             return self._predict(self.inputs.concat(parts), position, every_task, True)

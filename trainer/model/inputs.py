@@ -1,54 +1,16 @@
 """From transformed features to one dense input of all experts."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
-from trainer.batch_part import BatchPart, mean_over_examples
+from trainer.batch_part import BatchPart
+from trainer.model.attention import TargetAttention
+from trainer.model.embeddings import make_embeddings
 from trainer.model.options import Model
-from transforms.features import CategoricalFeature, Feature, Features, NumberFeature
-from transforms.preprocessing import FIRST_WORD_ID, missing_name
-
-
-class IdEmbedding(tf.keras.layers.Layer):
-    """Embeds ids [B] or lists of ids [B, M]; a list becomes the mean over its known ids.
-
-    Args:
-        num_ids: rows of the table; id 0 is missing or padding.
-        dim: columns of the table.
-        dropout: share of training examples whose id is replaced by 0.
-        l2: weight of the mean squared norm of the rows that a batch looks up.
-        name: of the feature.
-
-    Example:
-        >>> IdEmbedding(10, 4, 0.0, 0.0, "tags")(tf.constant([[1, 2, 0]])).shape
-        TensorShape([1, 4])
-    """
-
-    def __init__(self, num_ids: int, dim: int, dropout: float, l2: float, name: str) -> None:
-        super().__init__(name=f"embed_{name}")
-        self.table = tf.keras.layers.Embedding(num_ids, dim, name=name)
-        self.dropout = dropout
-        self.l2 = l2
-
-    def call(
-        self, ids: tf.Tensor, training: bool = False, part: BatchPart | None = None
-    ) -> tf.Tensor:
-        """[B, dim]; `part` is whose rows they are, for the penalty."""
-        if training and self.dropout:
-            kept = tf.random.uniform(tf.shape(ids)[:1]) >= self.dropout
-            kept = tf.reshape(kept, [-1] + [1] * (ids.shape.rank - 1))
-            ids = tf.where(kept, ids, tf.zeros_like(ids))
-        rows = self.table(ids)  # [B, dim] or [B, M, dim]
-        if training and self.l2:
-            squares = tf.reduce_sum(tf.square(rows), -1)  # [B] or [B, M]
-            if ids.shape.rank > 1:
-                squares = tf.reduce_mean(squares, 1)
-            self.add_loss(self.l2 * mean_over_examples(squares, part))
-        if ids.shape.rank == 1:
-            return rows
-        known = tf.cast(ids >= FIRST_WORD_ID, rows.dtype)[..., tf.newaxis]  # [B, M, 1]
-        return tf.math.divide_no_nan(tf.reduce_sum(rows * known, 1), tf.reduce_sum(known, 1))
+from transforms.features import CategoricalFeature, Features, NumberFeature
+from transforms.preprocessing import missing_name
 
 
 class FeatureInputs(tf.keras.layers.Layer):
@@ -57,7 +19,7 @@ class FeatureInputs(tf.keras.layers.Layer):
     Args:
         features: the YAML's features.
         id_counts: rows of the embedding of each embedded feature.
-        model: default embedding width.
+        model: widths.
         l2: see `IdEmbedding`.
     """
 
@@ -66,16 +28,11 @@ class FeatureInputs(tf.keras.layers.Layer):
     ) -> None:
         super().__init__(name="inputs")
         self.features = dict(features)
-        self.embeddings = {
-            name: IdEmbedding(
-                id_counts[name],
-                feature.embedding_dim or model.embedding_dim,
-                _dropout(feature),
-                l2,
-                name,
-            )
+        self.embeddings = make_embeddings(features, id_counts, model.embedding_dim, l2)
+        self.attentions = {
+            name: TargetAttention(model.attention_units, f"attend_{name}")
             for name, feature in features.items()
-            if feature.is_embedded
+            if isinstance(feature, CategoricalFeature) and feature.pooling == "attention"
         }
 
     def call(
@@ -92,14 +49,18 @@ class FeatureInputs(tf.keras.layers.Layer):
         inputs: Mapping[str, tf.Tensor],
         training: bool = False,
         part: BatchPart | None = None,
-    ) -> dict[str, tf.Tensor]:
+    ) -> dict[str, Any]:
         """Feature -> [B, width], for those features that `inputs` has.
 
-        Serving asks for the user's part and the candidates' part apart from each other.
+        Serving asks for the user's part and the candidates' part apart from each other. A
+        list that attention is to pool is an `EmbeddedList`: it waits for the candidate.
         """
-        parts = {}
+        parts: dict[str, Any] = {}
         for name, feature in self.features.items():
             if name not in inputs:
+                continue
+            if name in self.attentions:
+                parts[name] = self.embeddings[name].look_up(inputs[name], training, part)
                 continue
             if name in self.embeddings:
                 parts[name] = self.embeddings[name](inputs[name], training=training, part=part)
@@ -110,10 +71,20 @@ class FeatureInputs(tf.keras.layers.Layer):
             parts[name] = tf.stack(numbers, axis=-1)  # [B, 1 or 2]
         return parts
 
-    def concat(self, parts: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def repeat(self, parts: Mapping[str, Any], size: int | tf.Tensor) -> dict[str, Any]:
+        """What one user has, [1, width] each, for so many candidates; a list stays one."""
+        return {
+            name: part if name in self.attentions else tf.repeat(part, size, axis=0)
+            for name, part in parts.items()
+        }
+
+    def concat(self, parts: Mapping[str, Any]) -> tf.Tensor:
         """Joins the parts of all features: [B, d]."""
-        return tf.concat([parts[name] for name in self.features], axis=-1)
+        return tf.concat([self._pooled(name, parts) for name in self.features], axis=-1)
 
-
-def _dropout(feature: Feature) -> float:
-    return feature.dropout if isinstance(feature, CategoricalFeature) else 0.0
+    def _pooled(self, name: str, parts: Mapping[str, Any]) -> tf.Tensor:
+        if name not in self.attentions:
+            return parts[name]
+        feature = self.features[name]
+        assert isinstance(feature, CategoricalFeature)
+        return self.attentions[name](parts[feature.shares], parts[name])

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from trainer.gates.options import MAX_LAYERS, Widths
+from trainer.gates.options import MAX_LAYERS, Units, Widths
 from transforms.section import Section
 
 MAX_EXPERTS = 1024
@@ -38,6 +38,7 @@ class Model(Section):
         expert_units: widths of each expert's ReLU layers.
         tower_units: widths of each task's tower before its logit.
         embedding_dim: width of an embedding where the feature names none.
+        attention_units: width of the layer that weighs a list's words; see `TargetAttention`.
         cross_layers: DCN-v2 cross layers between the inputs and the experts.
         wide: adds to each task's logit a linear function of the inputs (wide and deep), which
             learns a rare task's strongest signals when its tower has few positives to
@@ -54,6 +55,7 @@ class Model(Section):
     expert_units: Widths = Field((256,), min_length=1, max_length=MAX_LAYERS)
     tower_units: Widths = Field((64,), max_length=MAX_LAYERS)
     embedding_dim: int = Field(16, ge=1, le=1024)
+    attention_units: Units = 32
     cross_layers: int = Field(1, ge=0, le=8)
     wide: bool = False
     input_dropout: Rate = 0.0

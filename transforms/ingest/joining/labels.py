@@ -116,7 +116,7 @@ def make_labels(
     label = np.where(has_event, label, 0.0 if default is None else default)
     if task.label.transform == "log1p":
         label = np.log1p(label)
-    exists = _mask(task_name, task, impressions, inside, config)
+    exists = _mask(task_name, task, impressions, feedback, config)
     if default is None:
         exists &= has_event
     label = np.where(exists, np.clip(label, -MAX_FLOAT32, MAX_FLOAT32), 0.0)
@@ -142,6 +142,8 @@ def known_after(task_name: str, size: int, feedback: Feedback, config: DataConfi
     rows = feedback.of(inside & np.isin(feedback.event, places))
     result = np.zeros(size, dtype=np.int64)
     np.maximum.at(result, rows.owner, rows.delay)
+    if task.mask and task.mask.task:
+        np.maximum(result, known_after(task.mask.task, size, feedback, config), out=result)
     return result
 
 
@@ -165,12 +167,15 @@ def _aggregate(rows: Feedback, label: Label, size: int) -> tuple[Floats, Flags]:
 
 
 def _mask(
-    name: str, task: Task, impressions: pa.RecordBatch, inside: Feedback, config: DataConfig
+    name: str, task: Task, impressions: pa.RecordBatch, feedback: Feedback, config: DataConfig
 ) -> Flags:
     exists: Flags = np.ones(impressions.num_rows, dtype=bool)
     if task.mask and task.mask.event:
+        inside = feedback.of(feedback.delay <= _window(task.label))
         rows = inside.of(inside.event == config.events.index(task.mask.event))
         exists &= np.bincount(rows.owner, minlength=len(exists)) > 0
+    if task.mask and task.mask.task:
+        exists &= make_labels(task.mask.task, impressions, feedback, config).label > 0
     if task.mask and task.mask.column:
         exists &= impressions.column(mask_column(name)).to_numpy(zero_copy_only=False)
     return exists
