@@ -19,6 +19,7 @@ def make_record(ranker: Ranker, trajectory: GateTrajectory, stop: StopAtBest) ->
     return {
         "gate": config.gate.model_dump(),
         "num_experts": config.num_experts,
+        "expert_owners": ranker.expert_owners(),
         "strategy": config.training.strategy.model_dump(),
         "tasks": {n: {"kind": t.kind, "group": t.group} for n, t in config.tasks.items()},
         "steps": trajectory.steps,

@@ -11,8 +11,9 @@ import tensorflow_transform as tft
 from pipeline.config import Metric, RankerConfig
 from pipeline.evaluation.metrics import task_metrics
 from trainer.dataset import read_batches
+from trainer.model.network import Batch
 from trainer.model.ranker import Ranker
-from transforms.examples import label_name, weight_name
+from transforms.examples import POSITION, label_name, weight_name
 from transforms.ingest.pipeline import run_ingest
 from transforms.simulator.simulate import simulate
 from transforms.transform_examples import transform_examples
@@ -82,9 +83,15 @@ def files_of(paths: Sequence[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
-def measure(ranker: Ranker, logs: ReadyLogs, split: str) -> dict[str, float]:
-    """Each task's AUC or RMSE on a split."""
-    predict = tf.function(lambda batch: ranker(batch).logits)
+def measure(
+    ranker: Ranker, logs: ReadyLogs, split: str, shown_first: bool = False
+) -> dict[str, float]:
+    """Each task's AUC or RMSE on a split; or as if each item had been shown first."""
+
+    def set_position(batch: Batch) -> Batch:
+        return {**batch, POSITION: tf.ones_like(batch[POSITION])} if shown_first else batch
+
+    predict = tf.function(lambda batch: ranker(set_position(batch)).logits)
     columns: dict[str, list[np.ndarray]] = {}
     logits = []
     for batch in read_batches(logs.files[split], logs.transform, _BATCH):
