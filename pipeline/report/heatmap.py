@@ -1,5 +1,6 @@
 """Tables of coloured cells: expert weight by task, and overlap of tasks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.report.numbers import count, number, percent, weight
 # Beyond this many columns a cell is too narrow for its number.
 _MAX_NUMBERED_COLUMNS = 16
 _LABEL_EVERY = 8
+Owners = Sequence[str | None]
 # Where a cell is dark enough for light text: in the light theme, and in the dark one.
 _DARK_FROM = 0.7
 _MIDDLE_FROM = 0.47
@@ -77,12 +79,13 @@ class Heatmap:
     unused: str = ""
 
 
-def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
+def gate_heatmap(title: str, gate: GateMatrix, owners: Owners = ()) -> Heatmap:
     """Expert weight by task; experts that no task uses are marked as skipped.
 
     Args:
         title: of the table.
         gate: of T tasks and n experts.
+        owners: the task whose own each expert is, None where all share it.
     """
     union, num_experts = len(gate.union), gate.weights.shape[1]
     skipped = num_experts - union
@@ -90,8 +93,9 @@ def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
     return Heatmap(
         title=title,
         caption=f"{union} of {num_experts} experts are used, {gate.experts_per_task:.1f} a task"
-        + (f"; serving skips {skipped}." if skipped else "; there is none to skip."),
-        columns=_expert_columns(gate.selected, "used by", "no task, skipped"),
+        + (f"; serving skips {skipped}." if skipped else "; there is none to skip.")
+        + _tell_owners(owners),
+        columns=_expert_columns(gate.selected, "used by", "no task, skipped", owners),
         groups={
             group: [_gate_row(gate, row, ever_binary) for row in rows]
             for group, rows in gate.groups.items()
@@ -103,12 +107,13 @@ def gate_heatmap(title: str, gate: GateMatrix) -> Heatmap:
     )
 
 
-def importance_heatmap(title: str, importance: Importance) -> Heatmap:
+def importance_heatmap(title: str, importance: Importance, owners: Owners = ()) -> Heatmap:
     """Share of the weight of all validation examples by task and expert.
 
     Args:
         title: of the table.
         importance: of T tasks and n experts.
+        owners: the task whose own each expert is, None where all share it.
     """
     num_experts = importance.shares.shape[1]
     variation = importance.variation
@@ -117,8 +122,8 @@ def importance_heatmap(title: str, importance: Importance) -> Heatmap:
         title=title,
         caption="Share of the weight of all validation examples: "
         f"{importance.living_experts:.1f} of {num_experts} experts live a task, "
-        f"CV {number(float(variation.mean()), 2)}, each on the mean.",
-        columns=_expert_columns(importance.living, "lives for", "dead for every task"),
+        f"CV {number(float(variation.mean()), 2)}, each on the mean." + _tell_owners(owners),
+        columns=_expert_columns(importance.living, "lives for", "dead for every task", owners),
         groups={
             group: [
                 Row(
@@ -185,15 +190,26 @@ def _is_compact(num_columns: int) -> bool:
     return num_columns > _MAX_NUMBERED_COLUMNS
 
 
-def _expert_columns(uses: NDArray[np.bool_], used: str, unused: str) -> list[Column]:
+def _tell_owners(owners: Owners) -> str:
+    """How many experts are shared, if any is a task's own."""
+    own = [owner for owner in owners if owner is not None]
+    if not own:
+        return ""
+    return f" The first {len(owners) - len(own)} experts are shared, the others a task's own."
+
+
+def _expert_columns(
+    uses: NDArray[np.bool_], used: str, unused: str, owners: Owners
+) -> list[Column]:
     """A column an expert, with the number of tasks that use it, from [T, n]."""
+    whose = [f", of {owner} alone" if owner else "" for owner in owners] or [""] * uses.shape[1]
     counts = uses.sum(axis=0)  # [n]
     most = max(1, int(counts.max()))
     compact = _is_compact(len(counts))
     return [
         Column(
             label=str(expert),
-            title=f"expert {expert}: "
+            title=f"expert {expert}{whose[expert]}: "
             + (f"{used} {tasks} task{'s' * (tasks > 1)}" if tasks else unused),
             used_by=tasks,
             share=round(tasks / most, 3),

@@ -49,6 +49,8 @@ class TrainingRecord(Document):
     Attributes:
         gate: `kind` and its options.
         num_experts: n.
+        expert_owners: the task whose own each expert is, None where all share it; empty if
+            all are shared.
         tasks: name -> kind and group.
         steps: [S] the steps at which gate weights were recorded.
         gate_weights: task -> [S, n]; empty for a per-example gate.
@@ -65,6 +67,7 @@ class TrainingRecord(Document):
 
     gate: dict[str, Any]
     num_experts: int = Field(ge=1, le=1024)
+    expert_owners: tuple[str | None, ...] = ()
     tasks: dict[str, TaskInfo]
     steps: tuple[int, ...] = ()
     gate_weights: dict[str, tuple[tuple[float, ...], ...]] = {}

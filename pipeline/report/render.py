@@ -114,10 +114,11 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
 
 def _heatmaps(model: Model, gate: TrainedGate) -> Iterator[Heatmap]:
     title = f"{model.capitalize()}: {_gate_name(gate)}"
+    owners = gate.record.expert_owners if gate.record else ()
     if gate.matrix:
-        yield gate_heatmap(title, gate.matrix)
+        yield gate_heatmap(title, gate.matrix, owners)
     if gate.importance:
-        yield importance_heatmap(title, gate.importance)
+        yield importance_heatmap(title, gate.importance, owners)
 
 
 def _gate_name(gate: TrainedGate) -> str:

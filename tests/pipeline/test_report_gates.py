@@ -180,3 +180,13 @@ def test_the_page_of_a_per_example_gate_shows_how_it_is_used(per_example):
 )
 def test_a_gate_is_named_in_a_few_words(gate, words):
     assert describe_gate(gate, 8) == words
+
+
+def test_experts_of_a_tasks_own_are_told_apart(static):
+    gate = trained_gate(static.candidate, static.export).matrix
+    owners = [None] * (gate.weights.shape[1] - 2) + ["click", "like"]
+    table = gate_heatmap("", gate, owners)
+    assert table.columns[-2].title.startswith("expert 6, of click alone: ")
+    assert table.columns[0].title.startswith("expert 0: ")
+    assert table.caption.endswith("The first 6 experts are shared, the others a task's own.")
+    assert "own" not in gate_heatmap("", gate, [None] * 8).caption

@@ -161,14 +161,14 @@ def test_a_ranker_without_chains_has_none():
         ),
         (
             {"like": {"chain": {"after": "like", "kind": "aitm"}}},
-            "a chain must have a beginning. Received: like after like",
+            "chain: `after` must not lead back. Received: like after like",
         ),
         (
             {
                 "click": {"chain": {"after": "like", "kind": "aitm"}},
                 "like": {"chain": {"after": "click", "kind": "aitm"}},
             },
-            "a chain must have a beginning. Received: click after like after click",
+            "chain: `after` must not lead back. Received: click after like after click",
         ),
         (
             {"watch": {"chain": {"after": "click", "kind": "esmm"}}},
