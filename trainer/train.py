@@ -96,7 +96,7 @@ def make_ranker(
     id_counts = {
         name: num_ids(feature, name, transform)
         for name, feature in config.features.items()
-        if feature.owns_table
+        if feature.is_embedded and feature.words_of is None
     }
     return Ranker(config, id_counts, label_means)
 

@@ -60,9 +60,9 @@ class NumberFeature(FeatureBase):
         return self.transform == "buckets"
 
     @property
-    def owns_table(self) -> bool:
-        """Whether it has an embedding, which is always its own."""
-        return self.is_embedded
+    def words_of(self) -> None:
+        """The feature whose embedding it has: its own, if any."""
+        return None
 
 
 class NumericFeature(ColumnFeature, NumberFeature):
@@ -199,12 +199,12 @@ class CategoricalFeature(ColumnFeature):
     @property
     def has_vocabulary(self) -> bool:
         """Whether a vocabulary is learned of its words."""
-        return self.owns_table and self.hash_buckets is None
+        return self.words_of is None and self.hash_buckets is None
 
     @property
-    def owns_table(self) -> bool:
-        """Whether its vocabulary and embedding are its own."""
-        return self.shares is None
+    def words_of(self) -> str | None:
+        """The feature whose vocabulary and embedding it has; None for its own."""
+        return self.shares
 
 
 Feature = Annotated[

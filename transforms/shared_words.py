@@ -16,7 +16,7 @@ def check_shares(features: Mapping[str, Feature]) -> None:
             continue
         if feature.shares is not None:
             other = features.get(feature.shares)
-            if not isinstance(other, CategoricalFeature) or not other.owns_table:
+            if not isinstance(other, CategoricalFeature) or other.words_of is not None:
                 raise ValueError(
                     f"features.{name}: `shares` must name a categorical feature that "
                     f"shares none itself. Received: {feature.shares!r}"
@@ -59,6 +59,4 @@ def owner_of(name: str, features: Mapping[str, Feature]) -> tuple[str, Categoric
     """
     feature = features[name]
     assert isinstance(feature, CategoricalFeature)
-    if feature.shares is None:
-        return name, feature
-    return owner_of(feature.shares, features)
+    return (name, feature) if feature.words_of is None else owner_of(feature.words_of, features)

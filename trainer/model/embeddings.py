@@ -74,10 +74,10 @@ def make_embeddings(
     tables = {
         name: _make_table(name, feature, id_counts, feature.embedding_dim or default_dim)
         for name, feature in features.items()
-        if feature.owns_table
+        if feature.is_embedded and feature.words_of is None
     }
     return {
-        name: IdEmbedding(tables[_owner(name, feature)], _dropout(feature), l2, name)
+        name: IdEmbedding(tables[feature.words_of or name], _dropout(feature), l2, name)
         for name, feature in features.items()
         if feature.is_embedded
     }
@@ -89,10 +89,6 @@ def _make_table(
     if isinstance(feature, CategoricalFeature) and feature.multi_hash is not None:
         return MultiHashEmbedding(feature.multi_hash, dim, name)
     return tf.keras.layers.Embedding(id_counts[name], dim, name=name)
-
-
-def _owner(name: str, feature: Feature) -> str:
-    return (feature.shares or name) if isinstance(feature, CategoricalFeature) else name
 
 
 def _dropout(feature: Feature) -> float:

@@ -85,6 +85,4 @@ class FeatureInputs(tf.keras.layers.Layer):
     def _pooled(self, name: str, parts: Mapping[str, Any]) -> tf.Tensor:
         if name not in self.attentions:
             return parts[name]
-        feature = self.features[name]
-        assert isinstance(feature, CategoricalFeature)
-        return self.attentions[name](parts[feature.shares], parts[name])
+        return self.attentions[name](parts[self.features[name].words_of], parts[name])
