@@ -1,6 +1,10 @@
 """How the tasks' losses are balanced: the laws of each way, and that training keeps them."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -270,3 +274,13 @@ def test_validation_counts_the_weights_of_the_yaml_alone():
 def test_a_balance_that_cannot_be_is_refused(section, rule):
     with pytest.raises(ValueError, match=re.escape(rule)):
         Training.model_validate(section)
+
+
+def test_two_replicas_take_the_step_of_one():
+    script = Path(__file__).with_name("replica_family.py")
+    root = str(script.parents[2])
+    environment = os.environ | {"PYTHONPATH": root, "CUDA_VISIBLE_DEVICES": "-1"}
+    run = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, cwd=root
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
