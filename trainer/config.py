@@ -139,11 +139,11 @@ def check_gate(gate: GateSection, model: Model, tasks: Tasks) -> None:
 
 
 def _check_levels(gate: GateSection) -> None:
-    if getattr(gate, "serving_budget", None) is not None:
+    budget = getattr(gate, "serving_budget", None)
+    if budget is not None:
         raise ValueError(
             "gate: a `serving_budget` counts the experts of one level. Received: "
-            f"serving_budget={gate.serving_budget}, more than one of "
-            "model.extraction_levels"
+            f"serving_budget={budget}, more than one of model.extraction_levels"
         )
     if gate.kind == "sampled":
         raise ValueError(

@@ -9,7 +9,8 @@ from benchmarks.experiments.movielens_data import Ratings
 from benchmarks.harness.experiment import DataSetup
 from benchmarks.harness.static_runs import USED
 from trainer.config import TrainerConfig
-from trainer.model.ranker import Ranker, RankerOutput
+from trainer.model.network import RankerOutput
+from trainer.model.ranker import Ranker
 
 _TASKS = {
     "watch": {"kind": "classification", "group": "engagement", "label": {"event": "watch"}},

@@ -8,7 +8,8 @@ import tensorflow as tf
 from benchmarks.harness.timing import Program
 from pipeline.config import load_config
 from trainer.config import TrainerConfig
-from trainer.model.ranker import Batch, Ranker
+from trainer.model.network import Batch
+from trainer.model.ranker import Ranker
 from transforms.examples import POSITION, label_name, weight_name
 from transforms.features import CategoricalFeature, Feature, NumberFeature
 from transforms.preprocessing import missing_name

@@ -24,7 +24,7 @@ class LevelUse(NamedTuple):
 
 
 def find_use(
-    selected: Sequence[np.ndarray], owners: Sequence[np.ndarray], tasks: Sequence[int]
+    selected: Sequence[np.ndarray], owners: Sequence[np.ndarray], tasks: Sequence[int] | np.ndarray
 ) -> list[LevelUse]:
     """What some tasks need of each level, from the last level down to the first.
 

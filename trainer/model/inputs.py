@@ -85,4 +85,6 @@ class FeatureInputs(tf.keras.layers.Layer):
     def _pooled(self, name: str, parts: Mapping[str, Any]) -> tf.Tensor:
         if name not in self.attentions:
             return parts[name]
-        return self.attentions[name](parts[self.features[name].words_of], parts[name])
+        candidate = self.features[name].words_of
+        assert candidate is not None
+        return self.attentions[name](parts[candidate], parts[name])
