@@ -22,6 +22,8 @@ class Training(Section):
 
     Attributes:
         optimizer: `adam`, `adagrad` or `sgd`.
+        lazy_rows: by `adam`, an embedding table with at least so many rows is updated only
+            where a batch looks it up.
         learning_rate: of the optimizer, at the start.
         final_learning_rate: share of it that is left after `max_epochs`, along half a cosine
             wave; 1 keeps it constant.
@@ -40,6 +42,7 @@ class Training(Section):
     """
 
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
+    lazy_rows: int = Field(1_000_000, ge=1)
     learning_rate: float = Field(0.001, gt=0.0, le=10.0)
     final_learning_rate: float = Field(1.0, ge=0.0, le=1.0)
     batch_size: int = Field(512, ge=1, le=1_000_000)

@@ -10,9 +10,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.config import TrainerConfig, Training
+from trainer.config import TrainerConfig
 from trainer.dataset import Batches
 from trainer.model.ranker import Ranker
+from trainer.optimizers import make_optimizer
 from trainer.progress import GateTrajectory, StopAtBest
 from trainer.record import make_record
 from trainer.strategies.asynchronous import EpochTrajectory, fit_asynchronously
@@ -21,11 +22,6 @@ from trainer.union_training import TrainUnion
 from transforms.preprocessing import num_ids
 
 _LOG = logging.getLogger("gaterank.train")
-_OPTIMIZERS = {
-    "adam": tf.keras.optimizers.Adam,
-    "adagrad": tf.keras.optimizers.Adagrad,
-    "sgd": tf.keras.optimizers.SGD,
-}
 
 
 def train(
@@ -118,18 +114,9 @@ def make_ready(
     ranker = make_ranker(config, transform, label_means)
     ranker(next(iter(batches.epoch())))
     ranker.set_output_biases()
-    ranker.compile(optimizer=_make_optimizer(config.training, batches.steps))
+    ranker.compile(optimizer=make_optimizer(config.training, batches.steps))
     ranker.optimizer.build(ranker.trainable_variables)
     return ranker
-
-
-def _make_optimizer(training: Training, epoch_steps: int) -> tf.keras.optimizers.Optimizer:
-    rate = training.learning_rate
-    if training.final_learning_rate < 1.0:
-        rate = tf.keras.optimizers.schedules.CosineDecay(
-            rate, epoch_steps * training.max_epochs, alpha=training.final_learning_rate
-        )
-    return _OPTIMIZERS[training.optimizer](rate)
 
 
 def _make_board(log_dir: Path | None) -> list[tf.keras.callbacks.Callback]:

@@ -18,13 +18,20 @@ _PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
 _NUM_IDS = 50
 
 
-def make_ranker() -> Ranker:
+def make_ranker(has_position: bool = True) -> Ranker:
     """8 tasks, 8 experts of 256 units, a static DSelect-k gate; not built yet."""
     config: TrainerConfig = load_config(_PRESET).trainer_config("candidate")
-    ids = {name: _NUM_IDS for name, feature in config.features.items() if feature.is_embedded}
-    ranker = Ranker(config, ids, dict.fromkeys(config.tasks, 0.5))
+    if not has_position:
+        model = config.model.model_copy(update={"position": None})
+        config = config.model_copy(update={"model": model})
+    ranker = Ranker(config, count_ids(config), dict.fromkeys(config.tasks, 0.5))
     ranker.compile(optimizer=tf.keras.optimizers.Adam(config.training.learning_rate))
     return ranker
+
+
+def count_ids(config: TrainerConfig) -> dict[str, int]:
+    """Rows of the embedding of each embedded feature."""
+    return {name: _NUM_IDS for name, feature in config.features.items() if feature.is_embedded}
 
 
 def make_batch(config: TrainerConfig, size: int, seed: int = 0) -> Batch:
@@ -50,8 +57,8 @@ def _shape(feature: Feature, size: int) -> tuple[int, ...]:
     return (size,)
 
 
-def make_program(ranker: Ranker, batch: Batch) -> Program:
-    """The ranker's own training step, many times in one graph."""
+def make_program(ranker: tf.keras.Model, batch: Batch) -> Program:
+    """A model's own training step, many times in one graph."""
     ranker.train_step(batch)  # makes the variables, which a graph must not
 
     @tf.function

@@ -1,0 +1,1 @@
+"""What training costs, against plain Keras and against what the machine can do."""
