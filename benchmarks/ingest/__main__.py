@@ -12,10 +12,11 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.harness.machine import command, machine
+from benchmarks.harness.processes import python, run_process
 from benchmarks.ingest.logs import make_logs, write_config
-from benchmarks.ingest.measure import as_row, measure, run_process
+from benchmarks.ingest.measure import as_row, measure
 from benchmarks.ingest.table import format_tables
-from benchmarks.ingest.ways import WAYS, Way, python
+from benchmarks.ingest.ways import WAYS, Way
 
 _RIVALS = ("all", "fast", "none")
 

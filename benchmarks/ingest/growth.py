@@ -18,9 +18,9 @@ import yaml
 from rich.progress import track
 
 from benchmarks.harness.machine import command, machine
+from benchmarks.harness.processes import Cost, python, run_process
 from benchmarks.ingest.logs import make_logs, write_config
-from benchmarks.ingest.measure import START_ROWS, Cost, run_process
-from benchmarks.ingest.ways import python
+from benchmarks.ingest.measure import START_ROWS
 
 
 class Size(NamedTuple):

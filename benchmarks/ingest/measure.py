@@ -1,34 +1,18 @@
 """CPU seconds and memory of whole processes, which other processes on the machine touch least."""
 
-import os
 import shutil
-import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from rich.progress import track
 
+from benchmarks.harness.processes import Cost, python, run_process
 from benchmarks.ingest.logs import make_logs
-from benchmarks.ingest.ways import Way, python
+from benchmarks.ingest.ways import Way
 
 START_ROWS = 1000
-
-
-class Cost(NamedTuple):
-    """What a process and those it started took.
-
-    Attributes:
-        cpu: seconds in user and in system mode.
-        peak_mb: the largest resident memory of one process.
-        seconds: from its start to its end.
-    """
-
-    cpu: float
-    peak_mb: float
-    seconds: float = 0.0
 
 
 class Measured(NamedTuple):
@@ -68,28 +52,6 @@ class Measured(NamedTuple):
         """CPU seconds a million impressions without the start, of each round."""
         pairs = zip(self.costs, self.starts, strict=True)
         return [1e6 * (cost.cpu - start.cpu) / (self.rows - START_ROWS) for cost, start in pairs]
-
-
-def run_process(arguments: Sequence[str], log: Path) -> Cost:
-    """Runs a program to its end.
-
-    Args:
-        arguments: the command line.
-        log: gets what it prints.
-
-    Raises:
-        RuntimeError: if it fails.
-    """
-    started = time.monotonic()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(arguments, stdout=stream, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        said = log.read_text(errors="replace")[-2000:]
-        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said}")
-    seconds = time.monotonic() - started
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, seconds)
 
 
 def measure(rows: Mapping[Way, int], work: Path, rounds: int) -> list[Measured]:

@@ -19,9 +19,8 @@ import yaml
 from tfx.proto.orchestration import pipeline_pb2
 
 from benchmarks.harness.machine import command, machine
+from benchmarks.harness.processes import Cost, peak_mb, python, reset_peak, run_process
 from benchmarks.ingest.logs import make_logs, write_config
-from benchmarks.ingest.measure import Cost, run_process
-from benchmarks.ingest.ways import python
 from pipeline.config import load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.sequential_runner import SequentialRunner
@@ -51,12 +50,11 @@ class MeasuringRunner(SequentialRunner):
         super().run_with_ir(pipeline, run_options, **kwargs)
 
     def _launch(self, pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> bool:
-        # Sets back the peak that the kernel keeps of this process.
-        Path("/proc/self/clear_refs").write_text("5")
+        reset_peak()
         used, started = _cpu_seconds(), time.monotonic()
         executed = super()._launch(pipeline, node)
         seconds = time.monotonic() - started
-        cost = Cost(_cpu_seconds() - used, _peak_mb(), seconds)
+        cost = Cost(_cpu_seconds() - used, peak_mb(), seconds)
         self.costs[node.node_info.id] = cost
         return executed
 
@@ -64,12 +62,6 @@ class MeasuringRunner(SequentialRunner):
 def _cpu_seconds() -> float:
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def _peak_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line for line in lines if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024
 
 
 def run_steps(config: Path, logs: Path, folder: Path) -> None:

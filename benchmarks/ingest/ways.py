@@ -1,6 +1,5 @@
 """The ways to tf.Examples that are held against each other, each as a command."""
 
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,8 +89,3 @@ WAYS = (
     Way("tf.train.Example a row", ENCODE, _encoder("protobuf"), is_slow=True),
     Way(READING, ENCODE, _encoder("none")),
 )
-
-
-def python(arguments: list[str]) -> list[str]:
-    """The command line."""
-    return [sys.executable, *arguments]

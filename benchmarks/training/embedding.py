@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness.machine import command, machine
-from benchmarks.ingest.measure import peak_mb, reset_peak, run_process
-from benchmarks.ingest.ways import python
+from benchmarks.harness.processes import peak_mb, python, reset_peak, run_process
 
 DIM, BATCH, LIST = 32, 2048, 10
 WAYS = ("adam, lazy", "adam of Keras", "adagrad", "sgd")

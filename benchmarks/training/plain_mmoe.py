@@ -14,7 +14,8 @@ import tensorflow_recommenders as tfrs
 
 from trainer.config import TrainerConfig
 from trainer.gates.selector_options import DSelectKOptions
-from trainer.model.ranker import Batch, Ranker
+from trainer.model.network import Batch
+from trainer.model.ranker import Ranker
 from transforms.examples import label_name, weight_name
 from transforms.features import NumberFeature
 from transforms.preprocessing import FIRST_WORD_ID, missing_name

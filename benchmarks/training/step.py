@@ -20,7 +20,9 @@ from benchmarks.harness.demo_ranker import count_ids, make_batch, make_program, 
 from benchmarks.harness.machine import command, machine
 from benchmarks.harness.timing import Program, ratio, time_rounds
 from benchmarks.training.plain_mmoe import PlainMMoE, copy_weights
-from trainer.model.ranker import Batch, Ranker
+from trainer.gates.selector_options import DSelectKOptions
+from trainer.model.network import Batch
+from trainer.model.ranker import Ranker
 
 BATCH_SIZES = {"demo": 512, "paper": 2048}
 PLAIN, OURS, UNION = "plain Keras", "gaterank", "gaterank, 4 of 8 experts in use"
@@ -31,12 +33,14 @@ def make_union(batch: Batch) -> Ranker:
     """A ranker whose gates have just become binary, on half of the experts."""
     ranker = make_ranker(has_position=False)
     ranker.train_step(batch)
+    options = ranker.config.gate
+    assert isinstance(options, DSelectKOptions)
     z = ranker.gate.z.bias  # [T, k, m]
     rng = np.random.default_rng(0)
     codes = rng.integers(0, _USED, z.shape[:2])
     codes.flat[:_USED] = np.arange(_USED)
     bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
-    z.assign(np.where(bits, 2.0, -2.0) * ranker.gate.options.beta)
+    z.assign(np.where(bits, options.beta, -options.beta))
     ranker.train_step(batch)
     assert ranker.can_narrow
     ranker.narrow()

@@ -8,9 +8,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.harness.processes import Cost, run_process
 from benchmarks.ingest.growth import Size, as_rows
 from benchmarks.ingest.logs import make_logs, write_config
-from benchmarks.ingest.measure import START_ROWS, Cost, Measured, run_process
+from benchmarks.ingest.measure import START_ROWS, Measured
 from benchmarks.ingest.stages import STAGES, Stopwatch
 from benchmarks.ingest.table import format_tables, times_ours
 from benchmarks.ingest.ways import READING, WAYS
