@@ -28,6 +28,8 @@ class Training(Section):
         final_learning_rate: share of it that is left after `max_epochs`, along half a cosine
             wave; 1 keeps it constant.
         batch_size: examples a step, over all replicas.
+        cache_mb: parsed examples of a split stay in memory if they take no more than this;
+            else they are parsed again each epoch.
         max_epochs: an upper bound; early stopping usually ends training sooner.
         patience: epochs without a better validation loss until training stops.
         l2: penalty on the kernels of cross layers, experts, towers and wide part: the sum of
@@ -46,6 +48,7 @@ class Training(Section):
     learning_rate: float = Field(0.001, gt=0.0, le=10.0)
     final_learning_rate: float = Field(1.0, ge=0.0, le=1.0)
     batch_size: int = Field(512, ge=1, le=1_000_000)
+    cache_mb: int = Field(4096, ge=0)
     max_epochs: int = Field(20, ge=1, le=10_000)
     patience: int = Field(3, ge=1, le=1000)
     l2: float = Field(0.0, ge=0.0, le=1e3)

@@ -1,7 +1,9 @@
-"""Batches of transformed examples, parsed a chunk at a time and kept in memory."""
+"""Batches of transformed examples, parsed a chunk at a time and kept in memory if they fit."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -11,6 +13,8 @@ from transforms.tasks import Tasks
 
 _CHUNK_ROWS = 32_768
 _SHUFFLED_CHUNKS = 16
+_OPEN_FILES = 64
+DEFAULT_CACHE_MB = 4096
 
 
 class Batches:
@@ -26,6 +30,8 @@ class Batches:
         batch_size: examples a batch; the last one of an epoch may be smaller.
         shuffle_seed: shuffles chunks, and rows inside a chunk, differently each epoch; None
             keeps the files' order.
+        cache_mb: parsed examples stay in memory if they take no more than this; larger ones
+            are parsed again each epoch.
     """
 
     def __init__(
@@ -34,10 +40,13 @@ class Batches:
         transform: tft.TFTransformOutput,
         batch_size: int,
         shuffle_seed: int | None = None,
+        cache_mb: int = DEFAULT_CACHE_MB,
     ) -> None:
         self.batch_size = batch_size
         self._seed = shuffle_seed
-        self._chunks = _read_chunks(files, transform)
+        self._cache_bytes = cache_mb * 2**20
+        self._spec = transform.transformed_feature_spec()
+        self._records = _read_records(files)
 
     def epoch(self, number: int | tf.Tensor = 0) -> tf.data.Dataset:
         """All examples once: batches feature, label or weight name -> tensor [B] or [B, M].
@@ -60,10 +69,24 @@ class Batches:
     @cached_property
     def size(self) -> int:
         """How many examples an epoch has."""
-        size = self._chunks.reduce(
-            tf.constant(0, tf.int64), lambda count, chunk: count + _num_rows(chunk)
+        size = self._records.reduce(
+            tf.constant(0, tf.int64), lambda count, chunk: count + tf.size(chunk, tf.int64)
         )
         return int(size)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether parsed examples stay in memory."""
+        return self.size * _row_bytes(self._spec) <= self._cache_bytes
+
+    @cached_property
+    def _chunks(self) -> tf.data.Dataset:
+        spec = self._spec
+        if self.is_kept:
+            return self._records.map(lambda chunk: tf.io.parse_example(chunk, spec)).cache()
+        return self._records.map(
+            lambda chunk: tf.io.parse_example(chunk, spec), num_parallel_calls=tf.data.AUTOTUNE
+        )
 
     @property
     def steps(self) -> int:
@@ -103,16 +126,26 @@ def read_batches(
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _read_chunks(files: Sequence[str], transform: tft.TFTransformOutput) -> tf.data.Dataset:
+def _read_records(files: Sequence[str]) -> tf.data.Dataset:
+    """Chunks of serialized examples, [rows]."""
     paths = sorted(path for file in files for path in tf.io.gfile.glob(str(file)))
-    spec = transform.transformed_feature_spec()
-    # The shards are read side by side, so that a chunk holds rows of all of them.
+    # The shards are read side by side, so that a chunk holds rows of many of them.
     rows = tf.data.Dataset.from_tensor_slices(paths).interleave(
         lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP"),
-        cycle_length=max(len(paths), 1),
+        cycle_length=min(max(len(paths), 1), _OPEN_FILES),
         block_length=64,
     )
-    return rows.batch(_CHUNK_ROWS).map(lambda chunk: tf.io.parse_example(chunk, spec)).cache()
+    return rows.batch(_CHUNK_ROWS)
+
+
+def _row_bytes(spec: dict[str, Any]) -> int:
+    """What a parsed example takes, without lists of unknown length."""
+    sizes = (
+        math.prod(column.shape) * column.dtype.size
+        for column in spec.values()
+        if isinstance(column, tf.io.FixedLenFeature)
+    )
+    return sum(sizes)
 
 
 def _num_rows(chunk: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -49,8 +49,8 @@ def train(
     place = place or one_device()
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
-    batches = Batches(train_files, transform, training.batch_size, training.seed)
-    validation = Batches(eval_files, transform, 4 * training.batch_size)
+    batches = Batches(train_files, transform, training.batch_size, training.seed, training.cache_mb)
+    validation = Batches(eval_files, transform, 4 * training.batch_size, cache_mb=training.cache_mb)
     make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()

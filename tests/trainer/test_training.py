@@ -57,6 +57,16 @@ def test_an_epoch_has_its_order_whatever_was_read_before(trained):
     np.testing.assert_array_equal(third, np.concatenate([b["income"] for b in endless]))
 
 
+def test_examples_that_do_not_fit_into_memory_come_in_the_same_batches(trained):
+    kept, parsed = (
+        Batches(trained.files["train"], trained.transform, 300, shuffle_seed=1, cache_mb=limit)
+        for limit in (1, 0)
+    )
+    assert (kept.is_kept, parsed.is_kept) == (True, False)
+    for a, b in zip(kept.epoch(1), parsed.epoch(1), strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, a, b)
+
+
 def test_mean_labels_leave_masked_examples_out(trained):
     batches = Batches(trained.files["train"], trained.transform, 128)
     rows = [tf.train.Example.FromString(e).features.feature for e in trained.examples[:2500]]
