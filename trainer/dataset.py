@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -32,6 +31,10 @@ class Batches:
             keeps the files' order.
         cache_mb: parsed examples stay in memory if they take no more than this; larger ones
             are parsed again each epoch.
+
+    Attributes:
+        size: how many examples an epoch has.
+        is_kept: whether parsed examples stay in memory.
     """
 
     def __init__(
@@ -44,9 +47,14 @@ class Batches:
     ) -> None:
         self.batch_size = batch_size
         self._seed = shuffle_seed
-        self._cache_bytes = cache_mb * 2**20
-        self._spec = transform.transformed_feature_spec()
-        self._records = _read_records(files)
+        spec, records = transform.transformed_feature_spec(), _read_records(files)
+        self.size = _count(records)
+        self.is_kept = self.size * _row_bytes(spec) <= cache_mb * 2**20
+        chunks = records.map(
+            lambda chunk: tf.io.parse_example(chunk, spec),
+            num_parallel_calls=None if self.is_kept else tf.data.AUTOTUNE,
+        )
+        self._chunks = chunks.cache() if self.is_kept else chunks
 
     def epoch(self, number: int | tf.Tensor = 0) -> tf.data.Dataset:
         """All examples once: batches feature, label or weight name -> tensor [B] or [B, M].
@@ -65,28 +73,6 @@ class Batches:
     def endless(self) -> tf.data.Dataset:
         """Epoch after epoch; each iterator begins with the first."""
         return tf.data.Dataset.counter().flat_map(self.epoch)
-
-    @cached_property
-    def size(self) -> int:
-        """How many examples an epoch has."""
-        size = self._records.reduce(
-            tf.constant(0, tf.int64), lambda count, chunk: count + tf.size(chunk, tf.int64)
-        )
-        return int(size)
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether parsed examples stay in memory."""
-        return self.size * _row_bytes(self._spec) <= self._cache_bytes
-
-    @cached_property
-    def _chunks(self) -> tf.data.Dataset:
-        spec = self._spec
-        if self.is_kept:
-            return self._records.map(lambda chunk: tf.io.parse_example(chunk, spec)).cache()
-        return self._records.map(
-            lambda chunk: tf.io.parse_example(chunk, spec), num_parallel_calls=tf.data.AUTOTUNE
-        )
 
     @property
     def steps(self) -> int:
@@ -136,6 +122,13 @@ def _read_records(files: Sequence[str]) -> tf.data.Dataset:
         block_length=64,
     )
     return rows.batch(_CHUNK_ROWS)
+
+
+def _count(records: tf.data.Dataset) -> int:
+    """How many records there are in all chunks."""
+    return int(
+        records.reduce(tf.constant(0, tf.int64), lambda n, chunk: n + tf.size(chunk, tf.int64))
+    )
 
 
 def _row_bytes(spec: dict[str, Any]) -> int:

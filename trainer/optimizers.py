@@ -76,6 +76,6 @@ def make_optimizer(training: Training, epoch_steps: int) -> tf.keras.optimizers.
         )
     if training.optimizer == "adam":
         return LazyAdam(rate, training.lazy_rows)
-    # Adagrad and plain gradient descent touch only rows that are looked up as they are.
+    # Adagrad touches only rows that are looked up as it is.
     kinds = {"adagrad": tf.keras.optimizers.Adagrad, "sgd": tf.keras.optimizers.SGD}
     return kinds[training.optimizer](rate)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer.model.extraction import LevelUse, find_use
 from trainer.model.ranker import Ranker
-from trainer.model.stacks import ParallelStack
+from trainer.model.stacks import Activation, ParallelStack, apply_parallel, mix
 
 
 class Forward(Protocol):
@@ -65,9 +65,8 @@ class PrunedLevel(tf.Module):
         if below is not None:
             hidden = tf.gather(hidden, np.searchsorted(below, self.owners[use.experts]))
         for kernel, bias in self.layers:
-            hidden = tf.nn.relu(_apply(hidden, kernel, bias, use.experts))  # [u, B, e]
-        mix = tf.constant(self.weights[np.ix_(use.rows, use.experts)])
-        return tf.einsum("tu,ube->tbe", mix, hidden)
+            hidden = _apply(hidden, kernel, bias, use.experts, tf.nn.relu)  # [u, B, e]
+        return mix(tf.constant(self.weights[np.ix_(use.rows, use.experts)]), hidden)
 
 
 class PrunedForward(tf.Module):
@@ -106,10 +105,10 @@ class PrunedForward(tf.Module):
             hidden = cross(inputs, hidden)
         hidden = self._extract(hidden, rows)  # [t, B, e]
         for kernel, bias in self.towers:
-            hidden = tf.nn.relu(_apply(hidden, kernel, bias, rows))
+            hidden = _apply(hidden, kernel, bias, rows, tf.nn.relu)
         if self.chains is not None:
             hidden = self.chains(hidden, rows.tolist())
-        logits = tf.squeeze(_apply(hidden, *self.heads, rows), -1)  # [t, B]
+        logits = tf.squeeze(_apply(hidden, *self.heads, rows, tf.identity), -1)  # [t, B]
         if self.wide is not None:
             logits += tf.gather(self.wide(inputs), rows)
         if self.position is not None:
@@ -141,10 +140,13 @@ def _keep(
 
 
 def _apply(
-    inputs: tf.Tensor, kernel: tf.Variable, bias: tf.Variable, which: np.ndarray
+    inputs: tf.Tensor,
+    kernel: tf.Variable,
+    bias: tf.Variable,
+    which: np.ndarray,
+    activation: Activation,
 ) -> tf.Tensor:
-    """inputs [B, in] or [p, B, in] times the chosen members of the kernel."""
+    """The chosen members of parallel layers on inputs [B, in] or [p, B, in]."""
     if len(which) < kernel.shape[0]:
         kernel, bias = tf.gather(kernel, which), tf.gather(bias, which)
-    equation = "bi,pio->pbo" if inputs.shape.rank == 2 else "pbi,pio->pbo"
-    return tf.einsum(equation, inputs, kernel) + bias
+    return apply_parallel(inputs, kernel, bias, activation)

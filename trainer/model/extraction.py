@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainer.gates.base import GateOutput
 from trainer.model.expert_union import ExpertUnion
-from trainer.model.stacks import ParallelStack
+from trainer.model.stacks import ParallelStack, mix
 
 
 class LevelUse(NamedTuple):
@@ -74,6 +74,5 @@ def mix_experts(
         if level:
             hidden = tf.gather(hidden, readers)  # [n or u, B, e]
         experts = stack(hidden, training=training)  # [n or u, B, e]
-        equation = "btn,nbe->tbe" if weights.shape.rank == 3 else "tn,nbe->tbe"
-        hidden = tf.einsum(equation, tf.cast(weights, experts.dtype), experts)
+        hidden = mix(weights, experts)
     return hidden
