@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_ranker import make_batch, make_config, make_ranker
 
@@ -18,6 +18,7 @@ AITM = {"like": {"chain": {"after": "click", "kind": "aitm"}}}
 BOTH = AITM | {"watch": {"chain": {"after": "like", "kind": "aitm"}}}
 
 
+@settings(deadline=None)
 @given(st.floats(-30, 30), st.floats(-30, 30))
 def test_the_joint_probability_is_the_product(a, b):
     joint = tf.sigmoid(joint_logit(tf.constant([a], tf.float64), tf.constant([b], tf.float64)))
@@ -144,8 +145,9 @@ def test_a_task_alone_computes_only_the_experts_of_its_chain():
     for tasks, experts in (([0], 1), ([1], 2), ([2], 1)):
         function = tf.function(lambda x, t=tasks: pruned(x, position, t))
         graph = function.get_concrete_function(inputs).graph
-        shapes = [op.outputs[0].shape for op in graph.get_operations() if op.type == "Relu"]
-        assert shapes[0][0] == experts
+        ranks = [op.outputs[0].shape.rank for op in graph.get_operations() if op.type == "Relu"]
+        # Each expert is an activation [B, e] of its own; towers are computed side by side.
+        assert ranks.count(2) == experts
 
 
 def test_a_ranker_without_chains_has_none():

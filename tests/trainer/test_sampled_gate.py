@@ -56,8 +56,8 @@ class Problem:
         with tf.GradientTape() as tape:
             output = self.gate(self.inputs, training=True)
             logits = tf.einsum("btn,tbn->tb", output.weights, self.outputs)
-            loss = self.objectives(logits, self.batch, True, output.example_weights)
-        return tape.gradient(loss, self.variables)
+            losses = self.objectives(logits, self.batch, True, output.example_weights)
+        return tape.gradient(losses.total, self.variables)
 
     def target(self) -> list[np.ndarray]:
         """The gradient of the mean over all experts, computed without sampling."""
