@@ -1,12 +1,12 @@
 """Tables of coloured cells: expert weight by task, and overlap of tasks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.report.gates import GateMatrix, Overlap
+from pipeline.report.heatmap_cells import Cell, Column, Heatmap, Row, make_cell
 from pipeline.report.importance import Importance
 from pipeline.report.numbers import count, number, percent, weight
 
@@ -14,69 +14,6 @@ from pipeline.report.numbers import count, number, percent, weight
 _MAX_NUMBERED_COLUMNS = 16
 _LABEL_EVERY = 8
 Owners = Sequence[str | None]
-# Where a cell is dark enough for light text: in the light theme, and in the dark one.
-_DARK_FROM = 0.7
-_MIDDLE_FROM = 0.47
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One value in [0, 1]: its text, its colour and what it means."""
-
-    value: float
-    text: str
-    css: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """A task: its number, name, cells (None for 0) and a last word."""
-
-    number: int
-    name: str
-    cells: list[Cell | None]
-    end: str = ""
-
-
-@dataclass(frozen=True)
-class Column:
-    """An expert, or a task: its label, and for an expert how many tasks use it.
-
-    `share` compares that with the expert that most tasks use.
-    """
-
-    label: str
-    title: str
-    used_by: int = 0
-    share: float = 0.0
-    unused: bool = False
-    shown: bool = True
-
-
-@dataclass(frozen=True)
-class Heatmap:
-    """A table whose rows are grouped.
-
-    Attributes:
-        title: its name.
-        caption: what to see in it.
-        columns: [C].
-        groups: group's name -> its rows of C cells.
-        compact: cells are narrow and have no numbers.
-        end_title: of the column after the cells, empty for none.
-        foot: what the last row counts, empty for no such row.
-        unused: in that row, the word for an expert that no task uses.
-    """
-
-    title: str
-    caption: str
-    columns: list[Column]
-    groups: dict[str, list[Row]]
-    compact: bool
-    end_title: str = ""
-    foot: str = ""
-    unused: str = ""
 
 
 def gate_heatmap(title: str, gate: GateMatrix, owners: Owners = ()) -> Heatmap:
@@ -171,7 +108,7 @@ def overlap_heatmap(gate: GateMatrix, overlap: Overlap) -> Heatmap:
                     row + 1,
                     tasks[row],
                     [
-                        _cell(value, f"{value:.2f}".lstrip("0") if value < 1 else "1", title)
+                        make_cell(value, f"{value:.2f}".lstrip("0") if value < 1 else "1", title)
                         for value, title in (
                             (overlap.matrix[row, i], f"{tasks[row]} and {tasks[i]}")
                             for i in range(row)
@@ -228,13 +165,6 @@ def _gate_row(gate: GateMatrix, row: int, ever_binary: bool) -> Row:
 
 def _weight_cells(task: str, weights: NDArray[np.float64]) -> list[Cell | None]:
     return [
-        _cell(value, weight(value), f"{task}, expert {expert}")
+        make_cell(value, weight(value), f"{task}, expert {expert}")
         for expert, value in enumerate(weights.tolist())
     ]
-
-
-def _cell(value: float, text: str, title: str) -> Cell | None:
-    if value <= 0:
-        return None
-    shade = "dark" if value >= _DARK_FROM else "middle" if value >= _MIDDLE_FROM else ""
-    return Cell(round(min(value, 1.0), 3), text, shade, f"{title}: {value:.3f}")

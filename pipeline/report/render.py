@@ -17,7 +17,8 @@ from pipeline.report.data_quality import data_quality
 from pipeline.report.gate_facts import TrainedGate, gate_facts, trained_gate
 from pipeline.report.gates import GateMatrix, describe_gate, overlap
 from pipeline.report.headline import headline
-from pipeline.report.heatmap import Heatmap, gate_heatmap, importance_heatmap, overlap_heatmap
+from pipeline.report.heatmap import gate_heatmap, importance_heatmap, overlap_heatmap
+from pipeline.report.heatmap_cells import Heatmap
 from pipeline.report.inputs import ReportInputs, TrainingRecord
 from pipeline.report.slice_table import slice_tables
 from pipeline.report.trajectories import trajectory_plots
