@@ -120,11 +120,12 @@ class RankerConfig(TrainerConfig, DataConfig):
         for name in ("all", "mean"):
             if name in self.tasks:
                 raise ValueError(f"tasks.{name}: the name stands for several tasks in a threshold")
+        whole = [name for name, feature in self.features.items() if feature.list_length is None]
         for name in self.evaluation.slices:
-            if name not in self.features:
+            if name not in whole:
                 raise ValueError(
-                    f"evaluation.slices: must name features. Received: {name!r}, features "
-                    f"are {sorted(self.features)}"
+                    f"evaluation.slices: must name features of one value. Received: {name!r}, "
+                    f"there are {sorted(whole)}"
                 )
         for threshold in self.evaluation.thresholds:
             self._check_threshold(threshold)

@@ -21,7 +21,9 @@ from transforms.features import (
     Feature,
     Features,
     HistoryFeature,
+    KeyedFeature,
     NumericFeature,
+    SequenceFeature,
     column_of,
 )
 from transforms.logs import Logs
@@ -102,12 +104,12 @@ class DataConfig(Section):
     @property
     def column_features(self) -> dict[str, NumericFeature | CategoricalFeature]:
         """The features that columns of the impressions hold."""
-        return {n: f for n, f in self.features.items() if not isinstance(f, HistoryFeature)}
+        return {n: f for n, f in self.features.items() if not isinstance(f, KeyedFeature)}
 
     @property
-    def history_features(self) -> dict[str, HistoryFeature]:
+    def history_features(self) -> dict[str, HistoryFeature | SequenceFeature]:
         """The features that ingestion makes of earlier impressions."""
-        return {n: f for n, f in self.features.items() if isinstance(f, HistoryFeature)}
+        return {n: f for n, f in self.features.items() if isinstance(f, KeyedFeature)}
 
     @property
     def events(self) -> tuple[str, ...]:

@@ -4,112 +4,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from transforms.examples import ITEM_ID
+from transforms.feature_base import ColumnFeature, NumberFeature, Pooling
+from transforms.history_features import HistoryFeature, KeyedFeature, SequenceFeature
 from transforms.section import Name, Section
 
-Owner = Literal["user", "item", "context"]
-NumberTransform = Literal["identity", "log1p", "z_score", "log_z_score", "logit_z_score", "buckets"]
-Statistic = Literal["mean", "count", "hours_since"]
-
-
-class FeatureBase(Section):
-    """What every feature says of itself.
-
-    Attributes:
-        of: whose property it is. `user` and `context` values are sent once a ranking
-            request, `item` values once a candidate.
-        min_presence: share of impressions in [0, 1] that must have a value; fewer is an
-            anomaly and stops the run.
-    """
-
-    of: Owner
-    min_presence: float = Field(0.0, ge=0.0, le=1.0)
-
-
-class ColumnFeature(FeatureBase):
-    """A feature that a column of the impressions holds.
-
-    Attributes:
-        column: the column; by default the feature's name.
-    """
-
-    column: Name | None = None
-
-
-class NumberFeature(FeatureBase):
-    """A number. A missing or NaN value becomes the mean (0 after z-scoring) or bucket 0.
-
-    Attributes:
-        transform: `identity` x; `log1p` sign(x) log(1 + |x|); `z_score` (x - mean) / std;
-            `log_z_score` the z-score of the log; `logit_z_score` the z-score of a rate's
-            logit log(x / (1 - x)), x cut to [0.0001, 0.9999]; `buckets` quantile buckets,
-            embedded.
-        num_buckets: how many quantile buckets (`buckets` only).
-        embedding_dim: width of a bucket's embedding; by default `model.embedding_dim`.
-        missing_indicator: adds an input that is 1 where the value is missing.
-    """
-
-    transform: NumberTransform = "z_score"
-    num_buckets: int = Field(16, ge=2, le=1024)
-    embedding_dim: int | None = Field(None, ge=1, le=1024)
-    missing_indicator: bool = False
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the model sees an id (a bucket) in place of the number."""
-        return self.transform == "buckets"
-
-    @property
-    def words_of(self) -> None:
-        """The feature whose embedding it has: its own, if any."""
-        return None
+__all__ = [
+    "CategoricalFeature",
+    "ColumnFeature",
+    "Feature",
+    "Features",
+    "HistoryFeature",
+    "KeyedFeature",
+    "MultiHash",
+    "NumberFeature",
+    "NumericFeature",
+    "SequenceFeature",
+    "column_of",
+]
 
 
 class NumericFeature(ColumnFeature, NumberFeature):
     """A number that the impressions hold."""
 
     kind: Literal["numeric"]
-
-
-class HistoryFeature(NumberFeature):
-    """A number that ingestion makes of the earlier impressions of a key: see `ingest.history`.
-
-    It says what was known strictly before the impression, so nothing of its future and
-    nothing of its own request enters. Absent where there is no history, or a column of the
-    key is missing.
-
-    Attributes:
-        by: the key: one column of the impressions or several, such as `user_id`, `item_id`
-            or `[user_id, tab]`.
-        statistic: `mean` of the task's labels (transformed), smoothed with the mean over
-            all impressions; `count` of the key's impressions; `hours_since` the last one.
-        task: whose labels (`mean` only).
-        smoothing: k, as so many impressions the mean over all counts (`mean` only).
-    """
-
-    kind: Literal["history"]
-    by: Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)]
-    statistic: Statistic
-    task: Name | None = None
-    smoothing: float = Field(10.0, ge=0.0, le=1e9)
-
-    @model_validator(mode="after")
-    def _fits_statistic(self) -> "HistoryFeature":
-        if (self.statistic == "mean") != (self.task is not None):
-            rule = "needs" if self.statistic == "mean" else "takes no"
-            raise ValueError(
-                f"`statistic: {self.statistic}` {rule} `task`. Received: task={self.task!r}"
-            )
-        if len(set(self.key)) < len(self.key):
-            raise ValueError(f"`by` must name a column once. Received: by={list(self.key)}")
-        if ITEM_ID in self.key and self.of != "item":
-            raise ValueError(f"the history of an item is `of: item`. Received: of={self.of}")
-        return self
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The columns of the key."""
-        return (self.by,) if isinstance(self.by, str) else self.by
 
 
 class MultiHash(Section):
@@ -166,7 +83,7 @@ class CategoricalFeature(ColumnFeature):
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
     multi_hash: MultiHash | None = None
     shares: Name | None = None
-    pooling: Literal["mean", "attention"] = "mean"
+    pooling: Pooling = "mean"
 
     @model_validator(mode="after")
     def _one_way_to_ids(self) -> "CategoricalFeature":
@@ -206,9 +123,15 @@ class CategoricalFeature(ColumnFeature):
         """The feature whose vocabulary and embedding it has; None for its own."""
         return self.shares
 
+    @property
+    def list_length(self) -> int | None:
+        """How many words the model reads; None for one that is no list."""
+        return self.max_values if self.multivalued else None
+
 
 Feature = Annotated[
-    NumericFeature | HistoryFeature | CategoricalFeature, Field(discriminator="kind")
+    NumericFeature | HistoryFeature | SequenceFeature | CategoricalFeature,
+    Field(discriminator="kind"),
 ]
 
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=2000)]

@@ -41,7 +41,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         custom_config: `{"data": DataConfig as JSON}`.
 
     Returns:
-        Numbers [B] float32; ids [B] int64, or [B, max_values] for lists (0 = missing);
+        Numbers [B] float32; ids [B] int64, or for lists [B, max_values] and for sequences
+        [B, length] (0 = missing);
         position, labels and weights as they are.
     """
     config = DataConfig.model_validate_json(custom_config["data"])
@@ -57,7 +58,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     }
     outputs = _z_scores({n: x for n, x in numbers.items() if _is_z_scored(config.features[n])})
     for name, feature in config.features.items():
-        if isinstance(feature, CategoricalFeature):
+        if not isinstance(feature, NumberFeature):
             owner, spec = owner_of(name, config.features)
             words = _to_words(feature, inputs[name])
             outputs[name] = _to_ids(spec, words, vocabularies.get(owner))
@@ -143,27 +144,28 @@ def _learn_vocabulary(name: str, feature: CategoricalFeature, words: tf.Tensor) 
     )
 
 
-def _to_words(feature: CategoricalFeature, value: Any) -> tf.Tensor:
-    """Words [B]; lists of words as a dense [B, max_values], filled up with empty words."""
-    if not feature.multivalued or not isinstance(value, tf.SparseTensor):
+def _to_words(feature: Feature, value: Any) -> tf.Tensor:
+    """Words [B]; lists of words as a dense [B, M], filled up with empty words."""
+    length = feature.list_length
+    if length is None or not isinstance(value, tf.SparseTensor):
         return value
-    max_values = feature.max_values
-    dense = tf.sparse.to_dense(value, default_value="")[:, :max_values]
-    padding = max_values - tf.shape(dense)[1]
+    dense = tf.sparse.to_dense(value, default_value="")[:, :length]
+    padding = length - tf.shape(dense)[1]
     padded = tf.pad(dense, [[0, 0], [0, padding]], constant_values="")
-    return tf.ensure_shape(padded, [None, max_values])
+    return tf.ensure_shape(padded, [None, length])
 
 
 def num_ids(feature: Feature, name: str, transform: tft.TFTransformOutput) -> int:
     """How many rows an embedding of the transformed feature needs.
 
     Args:
-        feature: an embedded feature.
+        feature: an embedded feature with words of its own, so no sequence.
         name: its name.
         transform: the analysed transform graph.
     """
     if isinstance(feature, NumberFeature):
         return feature.num_buckets + FIRST_WORD_ID
+    assert isinstance(feature, CategoricalFeature)
     if feature.hash_buckets is not None:
         return feature.hash_buckets + FIRST_WORD_ID
     words: int = transform.vocabulary_size_by_name(name)

@@ -4,7 +4,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from transforms.config import DataConfig
 from transforms.examples import KEYS, POSITION, TIMESTAMP, label_name, weight_name
-from transforms.features import CategoricalFeature, Feature
+from transforms.features import Feature, NumberFeature
 
 _MISSING_NUMBER = schema_pb2.TensorRepresentation.DefaultValue(float_value=float("nan"))
 _MISSING_WORD = schema_pb2.TensorRepresentation.DefaultValue(bytes_value=b"")
@@ -61,22 +61,22 @@ def _add_always(schema: schema_pb2.Schema, name: str, kind: str) -> schema_pb2.F
 
 
 def _add_feature(schema: schema_pb2.Schema, name: str, feature: Feature) -> None:
-    words = isinstance(feature, CategoricalFeature)
-    added = _add(schema, name, "BYTES" if words else "FLOAT", feature.min_presence)
-    if isinstance(feature, CategoricalFeature) and feature.multivalued:
+    is_number = isinstance(feature, NumberFeature)
+    added = _add(schema, name, "FLOAT" if is_number else "BYTES", feature.min_presence)
+    if feature.list_length is not None:
         added.value_count.max = 2**31
-    elif not words:
+    elif is_number:
         added.float_domain.disallow_nan = added.float_domain.disallow_inf = True
 
 
 def _add_tensors(schema: schema_pb2.Schema, config: DataConfig) -> None:
     tensors = schema.tensor_representation_group[""].tensor_representation
     for name, feature in config.features.items():
-        if isinstance(feature, CategoricalFeature) and feature.multivalued:
+        if feature.list_length is not None:
             tensors[name].varlen_sparse_tensor.column_name = name
             continue
-        words = isinstance(feature, CategoricalFeature)
-        _dense(tensors[name], name, _MISSING_WORD if words else _MISSING_NUMBER)
+        is_number = isinstance(feature, NumberFeature)
+        _dense(tensors[name], name, _MISSING_NUMBER if is_number else _MISSING_WORD)
     if not config.has_position:
         _dense(
             tensors[POSITION], POSITION, schema_pb2.TensorRepresentation.DefaultValue(int_value=0)

@@ -10,7 +10,7 @@ from transforms.errors import ConfigError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 # The values of `kind` stand in pydantic's paths, though not in the file's.
-_UNION_MEMBERS = {"numeric", "history", "categorical"}
+_UNION_MEMBERS = {"numeric", "history", "sequence", "categorical"}
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_DAYS = 36_500
 

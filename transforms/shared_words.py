@@ -2,50 +2,62 @@
 
 from collections.abc import Mapping
 
-from transforms.features import CategoricalFeature, Feature
+from transforms.features import CategoricalFeature, Feature, NumberFeature, SequenceFeature
+
+Words = CategoricalFeature | SequenceFeature
 
 
 def check_shares(features: Mapping[str, Feature]) -> None:
-    """Refuses `shares` of what has nothing to share, and attention without a candidate.
+    """Refuses words of what has none to share, and attention without a candidate.
 
     Raises:
         ValueError: with the rule, the place and the value.
     """
     for name, feature in features.items():
-        if not isinstance(feature, CategoricalFeature):
+        if isinstance(feature, NumberFeature):
             continue
-        if feature.shares is not None:
-            other = features.get(feature.shares)
-            if not isinstance(other, CategoricalFeature) or other.words_of is not None:
-                raise ValueError(
-                    f"features.{name}: `shares` must name a categorical feature that "
-                    f"shares none itself. Received: {feature.shares!r}"
-                )
+        if feature.words_of is not None:
+            _check_owner(name, feature, features)
         if feature.pooling == "attention":
             _check_attention(name, feature, features)
 
 
-def _check_attention(
-    name: str, feature: CategoricalFeature, features: Mapping[str, Feature]
-) -> None:
+def _check_owner(name: str, feature: Words, features: Mapping[str, Feature]) -> None:
+    other = features.get(feature.words_of or "")
+    owns = isinstance(other, CategoricalFeature) and other.words_of is None
+    if isinstance(feature, SequenceFeature):
+        if not owns or other is None or other.list_length is not None:
+            raise ValueError(
+                f"features.{name}: `column` must name a categorical feature of one word that "
+                f"`shares` none. Received: {feature.column!r}"
+            )
+    elif not owns:
+        raise ValueError(
+            f"features.{name}: `shares` must name a categorical feature that "
+            f"shares none itself. Received: {feature.shares!r}"
+        )
+
+
+def _check_attention(name: str, feature: Words, features: Mapping[str, Feature]) -> None:
     """Attention is of a user's or a request's list, to a candidate's word."""
-    if not feature.multivalued or feature.of == "item" or feature.shares is None:
+    is_list = feature.list_length is not None
+    if not is_list or feature.of == "item" or feature.words_of is None:
         raise ValueError(
             f"features.{name}: `pooling: attention` needs `multivalued`, `shares`, and `of: user` "
-            f"or `context`. Received: multivalued={feature.multivalued}, of={feature.of}, "
-            f"shares={feature.shares}"
+            f"or `context`. Received: multivalued={is_list}, of={feature.of}, "
+            f"shares={feature.words_of}"
         )
-    target = features[feature.shares]
+    target = features[feature.words_of]
     assert isinstance(target, CategoricalFeature)
     if target.multivalued or target.of != "item":
         raise ValueError(
             f"features.{name}: `pooling: attention` needs one word of the candidate to share with. "
-            f"Received: {feature.shares}, multivalued={target.multivalued}, of={target.of}"
+            f"Received: {feature.words_of}, multivalued={target.multivalued}, of={target.of}"
         )
 
 
 def owner_of(name: str, features: Mapping[str, Feature]) -> tuple[str, CategoricalFeature]:
-    """The feature whose vocabulary and embedding a categorical feature has: mostly itself.
+    """The feature whose vocabulary and embedding a feature of words has: mostly itself.
 
     Args:
         name: of the feature.
@@ -58,5 +70,7 @@ def owner_of(name: str, features: Mapping[str, Feature]) -> tuple[str, Categoric
         'item_id'
     """
     feature = features[name]
+    if feature.words_of is not None:
+        return owner_of(feature.words_of, features)
     assert isinstance(feature, CategoricalFeature)
-    return (name, feature) if feature.words_of is None else owner_of(feature.words_of, features)
+    return name, feature

@@ -11,7 +11,7 @@ from trainer.config import TrainerConfig
 from trainer.model.network import Batch
 from trainer.model.ranker import Ranker
 from transforms.examples import POSITION, label_name, weight_name
-from transforms.features import CategoricalFeature, Feature, NumberFeature
+from transforms.features import Feature, NumberFeature
 from transforms.preprocessing import missing_name
 
 _PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
@@ -52,9 +52,7 @@ def make_batch(config: TrainerConfig, size: int, seed: int = 0) -> Batch:
 
 
 def _shape(feature: Feature, size: int) -> tuple[int, ...]:
-    if isinstance(feature, CategoricalFeature) and feature.multivalued:
-        return size, feature.max_values
-    return (size,)
+    return (size,) if feature.list_length is None else (size, feature.list_length)
 
 
 def make_program(ranker: tf.keras.Model, batch: Batch) -> Program:

@@ -10,6 +10,7 @@ from benchmarks.ingest.logs import FileFormat, write_config
 Command = Callable[[Path, Path, int], list[str]]
 
 JOIN, ENCODE = "logs to shards", "record batches to tf.Examples, in memory"
+HISTORY = "history features, in memory"
 READING = "reading alone"
 
 
@@ -63,6 +64,19 @@ def _encoder(name: str) -> Command:
     return lambda logs, out, rows: ["-m", module, str(logs), name]
 
 
+def _histories(features: str, what: str) -> list[Way]:
+    module, group = f"{__package__}.histories", f"{HISTORY}: {what}"
+
+    def command(way: str) -> Command:
+        return lambda logs, out, rows: ["-m", module, way, features, str(rows)]
+
+    return [
+        Way(f"gaterank's histories, {features}", group, command("ours")),
+        Way(f"a loop over rows, {features}", group, command("loop"), is_slow=True),
+        Way(READING, group, command("none")),
+    ]
+
+
 def _levels(gzip_level: int) -> list[Way]:
     files, level = ("gzip" if gzip_level else "plain"), str(gzip_level)
     group = f"{JOIN}, {files} files"
@@ -88,4 +102,6 @@ WAYS = (
     Way("tfx_bsl's encoder", ENCODE, _encoder("tfx_bsl")),
     Way("tf.train.Example a row", ENCODE, _encoder("protobuf"), is_slow=True),
     Way(READING, ENCODE, _encoder("none")),
+    *_histories("rates", "two rates, a count and the hours since"),
+    *_histories("sequence", "the last 50 clicked items"),
 )

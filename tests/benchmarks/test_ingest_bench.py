@@ -3,12 +3,15 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.harness.processes import Cost, run_process
+from benchmarks.ingest import histories
 from benchmarks.ingest.growth import Size, as_rows
 from benchmarks.ingest.logs import make_logs, write_config
 from benchmarks.ingest.measure import START_ROWS, Measured
@@ -119,3 +122,26 @@ def test_growth_is_without_the_start_and_speedup_with_it():
     assert (one["cpu_per_million"], one["growth"]) == (pytest.approx(5.0), 1.0)
     assert (two["cpu_per_million"], two["growth"]) == (pytest.approx(5.5), pytest.approx(1.1))
     assert (both["cpu_per_million"], both["speedup"]) == (pytest.approx(6.0), 13.0 / 9.0)
+
+
+@pytest.mark.parametrize("features", ["rates", "sequence"])
+def test_a_loop_over_rows_makes_the_histories_that_ingestion_makes(features: str):
+    key_set = histories.key_set_of(features)
+    (rows,) = histories.make_partitions(key_set, 3000)
+    expected = {place: told for place, *told in histories.loop(key_set, rows)}
+    *pieces, state = histories.ours(key_set, rows)
+    assert state.num_rows > 0
+    for piece in pieces:
+        columns = [as_told(piece.column(name)) for name in key_set.features]
+        for place, *told in zip(piece.column("place").to_pylist(), *columns, strict=True):
+            assert told == [pytest.approx(v) if v else v for v in expected.pop(place)]
+    assert not expected
+
+
+def as_told(column: pa.Array) -> list[Any]:
+    """Values; null in a column of lists says, as the row before."""
+    values = column.to_pylist()
+    if pa.types.is_list(column.type):
+        for place, value in enumerate(values):
+            values[place] = values[place - 1] if value is None else value
+    return values

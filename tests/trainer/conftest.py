@@ -16,6 +16,7 @@ from transforms.examples import SPLITS
 from transforms.transform_examples import transform_examples
 
 NUM_EXAMPLES, NUM_TRAIN = 3000, 2500
+RECENT = {"of": "user", "kind": "sequence", "by": "user_id"}
 EVENTS = {"click": "classification", "like": "classification", "watch": "regression"}
 
 
@@ -43,6 +44,7 @@ def tiny_config(**changes) -> RankerConfig:
             "price": {"of": "item", "kind": "numeric", "transform": "buckets", "num_buckets": 8},
             "category": {"of": "item", "kind": "categorical", "vocabulary_size": 5},
             "tags": {"of": "item", "kind": "categorical", "multivalued": True, "max_values": 3},
+            "recent": {**RECENT, "column": "category", "task": "click", "length": 4},
         },
         "tasks": {
             name: {
@@ -92,6 +94,7 @@ def _make_example(i: int, rng: np.random.Generator) -> bytes:
         floats["age"] = age
     if i % 3:
         words["tags"] = [f"t{tag}" for tag in rng.integers(20, size=2)]
+    words["recent"] = [f"c{(i + n) % 9}" if n % 3 else "" for n in range(i % 6)]
     for name, label in labels.items():
         floats[f"label_{name}"] = float(label)
         floats[f"weight_{name}"] = float(name != "like" or i % 2)

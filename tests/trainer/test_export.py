@@ -95,6 +95,7 @@ def columns_of(user: tf.train.Example, items: list[tf.train.Example]) -> dict[st
         "income": tf.constant([number(user, "income")]),
         "hour": tf.constant([number(user, "hour")]),
         "segment": tf.constant(words(user, "segment", 1)),
+        "recent": tf.constant([words(user, "recent", 4)]),
         "price": tf.constant([number(item, "price") for item in items], tf.float32),
         "category": tf.constant([words(item, "category", 1)[0] for item in items], tf.string),
         "tags": tf.constant(np.array([words(item, "tags", 3) for item in items]).reshape(-1, 3)),
@@ -107,7 +108,7 @@ def test_rank_agrees_with_the_same_impressions_as_examples(trained, pruned, size
     user = tf.train.Example.FromString(trained.examples[8])
     ranked = pruned.signatures["rank"](**columns_of(user, rows))
     for row in rows:
-        for name in ("age", "income", "hour", "segment"):
+        for name in ("age", "income", "hour", "segment", "recent"):
             row.features.feature[name].CopyFrom(user.features.feature[name])
         row.features.feature["position"].int64_list.value[:] = [1]
     expected = serve(pruned, [row.SerializeToString() for row in rows])

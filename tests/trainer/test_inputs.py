@@ -20,6 +20,32 @@ NUMBERS = {
 }
 
 
+WORDS = {
+    "item": {"of": "item", "kind": "categorical", "hash_buckets": 4, "embedding_dim": 3},
+    "last": {"of": "user", "kind": "sequence", "by": "user_id", "column": "item", "length": 3},
+}
+
+
+def test_a_sequence_is_the_mean_of_what_its_column_is_embedded_as():
+    features = {name: TypeAdapter(Feature).validate_python(f) for name, f in WORDS.items()}
+    layer = FeatureInputs(features, {"item": 5}, Model(), 0.0)
+    rows = layer({"item": tf.constant([1, 2]), "last": tf.constant([[2, 0, 1], [0, 0, 0]])})
+    first, second = rows[0, :3], rows[1, :3]
+    tf.debugging.assert_near(rows[0, 3:], (first + second) / 2)
+    assert rows[1, 3:].numpy().tolist() == [0, 0, 0]
+    (table,) = layer.trainable_variables
+    assert table.shape == [5, 3]
+
+
+def test_a_sequence_can_be_pooled_by_attention_to_the_candidate():
+    words = WORDS | {"last": WORDS["last"] | {"pooling": "attention"}}
+    features = {name: TypeAdapter(Feature).validate_python(f) for name, f in words.items()}
+    layer = FeatureInputs(features, {"item": 5}, Model(), 0.0)
+    rows = layer({"item": tf.constant([1, 2]), "last": tf.constant([[2, 0, 0], [0, 0, 0]])})
+    tf.debugging.assert_near(rows[0, 3:], rows[1, :3])
+    assert rows[1, 3:].numpy().tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_the_model_reads_whether_a_number_is_missing(name):
     feature = TypeAdapter(Feature).validate_python(NUMBERS[name])

@@ -18,15 +18,36 @@ KEYS = {"user": "user_id", "item": "item_id", "both": ["user_id", "country"]}
 WINDOWS = {"click": timedelta(days=1), "stars": timedelta(hours=2)}
 
 
+LOOK_BACK = 2 * HOUR
+SEQUENCES = {
+    "clicked": ("click", "item_id", 3),
+    "clicked_in": ("click", "country", 2),
+    "rated": ("stars", "item_id", 4),
+    "shown": (None, "item_id", 5),
+}
+
+
 def histories():
-    """A mean of each task, a count and the hours since, by each of the keys."""
-    features = {"age": {"of": "user", "kind": "numeric"}}
+    """All statistics and some sequences, by each of the keys."""
+    features = {
+        "age": {"of": "user", "kind": "numeric"},
+        "item_id": {"of": "item", "kind": "categorical"},
+        "country": {"of": "user", "kind": "categorical"},
+    }
     for name, by in KEYS.items():
-        base = {"kind": "history", "by": by, "of": "item" if name == "item" else "user"}
+        whose = {"by": by, "of": "item" if name == "item" else "user"}
+        base = whose | {"kind": "history"}
         features[f"{name}_count"] = base | {"statistic": "count"}
         features[f"{name}_gap"] = base | {"statistic": "hours_since"}
+        features[f"{name}_age"] = base | {"statistic": "age"}
+        features[f"{name}_count_2h"] = base | {"statistic": "count", "window": "2h"}
         for task in TASKS:
-            features[f"{name}_{task}"] = base | {"statistic": "mean", "task": task, "smoothing": 3}
+            mean = base | {"statistic": "mean", "task": task, "smoothing": 3}
+            features[f"{name}_{task}"] = mean
+            features[f"{name}_{task}_2h"] = mean | {"window": "2h"}
+        for sequence, (task, column, length) in SEQUENCES.items():
+            words = {"kind": "sequence", "task": task, "column": column, "length": length}
+            features[f"{name}_{sequence}"] = whose | words
     features["raw"] = base | {"statistic": "mean", "task": "click", "smoothing": 0}
     return features
 
@@ -71,19 +92,49 @@ def slow_features(row, shown, told):
         same = [i for i, other in enumerate(shown) if slow_key(name, other) == key]
         earlier = [shown[i]["timestamp"] for i in same if shown[i]["timestamp"] < time]
         result[f"{name}_count"] = len(earlier)
+        result[f"{name}_count_2h"] = sum(is_recent(other, time) for other in earlier)
         if earlier:
             result[f"{name}_gap"] = (time - max(earlier)) / HOUR
+            result[f"{name}_age"] = (time - min(earlier)) / HOUR
+        for sequence, words in slow_words([shown[i] for i in same], time, told, same).items():
+            if words:
+                result[f"{name}_{sequence}"] = words
         for task, labels in told.items():
             mine = [labels[i] for i in same]
-            mine = [label for label, known in mine if label is not None and known < time]
+            mine = [(label, known) for label, known in mine if label is not None and known < time]
+            recent = [label for label, known in mine if is_recent(known, time)]
+            mine = [label for label, _ in mine]
             hour = time // HOUR * HOUR
             all_known = [label for label, known in labels if label is not None and known < hour]
             if all_known:
                 prior = np.mean(all_known)
                 result[f"{name}_{task}"] = (sum(mine) + 3 * prior) / (len(mine) + 3)
+                result[f"{name}_{task}_2h"] = (sum(recent) + 3 * prior) / (len(recent) + 3)
             if (name, task) == ("both", "click") and mine:
                 result["raw"] = np.mean(mine)
     return result
+
+
+def is_recent(other, time):
+    """Within the two hours before, in steps of five minutes."""
+    step = LOOK_BACK // 24
+    return time // step - 23 <= other // step
+
+
+def slow_words(shown, time, told, places):
+    """Sequence -> its words, the latest first."""
+    found = {}
+    for sequence, (task, column, length) in SEQUENCES.items():
+        columns = sorted({other for t, other, _ in SEQUENCES.values() if t == task})
+        known = []
+        for row, place in zip(shown, places, strict=True):
+            label, since = told[task][place] if task else (1, row["timestamp"])
+            if since < time and label is not None and label > 0:
+                words = [row[name] or "" for name in columns]
+                known.append((since, row["timestamp"], words, row[column] or ""))
+        known.sort(reverse=True)
+        found[sequence] = [word for *_, word in known[:length]]
+    return found
 
 
 def make_logs(rows, events):
@@ -118,16 +169,29 @@ LOGS = st.tuples(st.lists(ROWS, min_size=1, max_size=30), st.lists(EVENTS, min_s
 
 
 def features_of(examples):
-    names = CONFIG.history_features
-    return {
-        row["request_id"][0].decode(): {n: row[n][0] for n in names if n in row} for row in examples
-    }
+    return {row["request_id"][0].decode(): history_of(row) for row in examples}
+
+
+def history_of(row):
+    """The history of an example: numbers, and lists of words."""
+    found = {}
+    for name, feature in CONFIG.history_features.items():
+        if name in row:
+            is_list = feature.list_length is not None
+            found[name] = [word.decode() for word in row[name]] if is_list else row[name][0]
+    return found
 
 
 def assert_equal(found, expected):
     assert found.keys() == expected.keys()
     for request, features in expected.items():
-        assert found[request] == pytest.approx(features, rel=1e-5, abs=1e-6), request
+        numbers, words = (
+            [{n: v for n, v in row.items() if isinstance(v, list) == is_list}
+             for row in (found[request], features)]
+            for is_list in (False, True)
+        )  # fmt: skip
+        assert words[0] == words[1], request
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-5, abs=1e-6), request
 
 
 def events_of_all_tasks(events):

@@ -3,12 +3,14 @@
 import random
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from history_inputs import (
     CONFIG,
     HOUR,
+    TASKS,
     assert_equal,
     events_of_all_tasks,
     features_of,
@@ -19,6 +21,7 @@ from ingest_inputs import START, feedback, impression, make_config, write_parque
 from ingest_runs import digest, ingest, make_wide_pipeline, read_examples
 
 from transforms.errors import InputError
+from transforms.ingest.make_plan import make_plan
 from transforms.ingest.pipeline import run_ingest
 
 
@@ -64,8 +67,7 @@ def test_the_next_logs_go_on_from_the_history(tmp_path):
         pq.read_table(history_of(folder)) for folder in (tmp_path, tmp_path / "whole")
     )
     assert carried.schema.metadata == whole.schema.metadata
-    for one, other in zip(carried.to_pylist(), whole.to_pylist(), strict=True):
-        assert one == pytest.approx(other)
+    assert carried.equals(whole), "to the last bit"
 
 
 def history_of(folder):
@@ -129,7 +131,7 @@ def test_a_file_that_is_no_history_is_refused(tmp_path):
     path = tmp_path / "history.parquet"
     path.write_bytes(b"no parquet")
     write_parquet(tmp_path / "logs" / "impressions.parquet", [impression(0)])
-    with pytest.raises(InputError, match=r"history\.parquet: must be a history of format 2"):
+    with pytest.raises(InputError, match=r"history\.parquet: must be a history of format 3"):
         run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "out"), history=str(path))
 
 
@@ -142,6 +144,71 @@ def test_a_history_without_the_key_is_refused(tmp_path):
         run_ingest(
             config, str(tmp_path / "logs"), str(tmp_path / "o"), history=str(history_of(tmp_path))
         )
+
+
+def broken(state, column, change):
+    """A history with one column changed, in the rows that have words."""
+    table = pq.read_table(state)
+    rows = table.to_pylist()
+    for row in rows:
+        if row["words.click.item_id"]:
+            row[column] = change(row[column])
+    changed = pa.Table.from_pylist(rows, table.schema)
+    pq.write_table(changed, state)
+    return str(state)
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "message"),
+    [
+        ("words.click.item_id", lambda words: [*words, "i"], r"must be there together"),
+        ("words.stars.item_id", lambda words: ["i"] * 1025, r"at most 1024 words.*1025 words"),
+        ("words.click.country", lambda words: ["x" * 1001] * len(words), r"1001 bytes"),
+        ("words..item_id", lambda words: [None], r"`words..item_id` must have at most"),
+        ("s_click", lambda _: float("nan"), r"`s_click` must be finite"),
+        ("key", lambda _: None, r"`key` must be in every row"),
+    ],
+)
+def test_rows_that_no_ingestion_wrote_are_refused(tmp_path, column, change, message):
+    shown, events = random_logs(seed=3)
+    ingest(tmp_path, CONFIG, shown, events)
+    state = broken(history_of(tmp_path), column, change)
+    with pytest.raises(InputError, match=message):
+        run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "o"), history=state)
+
+
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ({"kind": "sequence", "column": "item_id", "task": "click", "length": 4},
+         r"`words.click.country` by 'user_id', at least 4. Received: 3"),
+        ({"kind": "history", "statistic": "count", "window": "1d"}, r"`3600000ms` by 'user_id'"),
+        ({"kind": "sequence", "column": "age_word"}, r"`words..age_word` by 'user_id'"),
+    ],
+)  # fmt: skip
+def test_a_history_that_knows_too_little_is_refused(tmp_path, feature, message):
+    shown, events = random_logs(seed=3)
+    ingest(tmp_path, CONFIG, shown, events)
+    word = {"of": "user", "kind": "categorical", "column": "country"}
+    more = {"age_word": word, "more": {"of": "user", "by": "user_id"} | feature}
+    features = CONFIG.model_dump(mode="json")["features"] | more
+    config = make_config(tasks=TASKS, features=features)
+    with pytest.raises(InputError, match=message):
+        run_ingest(
+            config, str(tmp_path / "logs"), str(tmp_path / "o"), history=str(history_of(tmp_path))
+        )
+
+
+def test_slices_and_files_change_no_byte(tmp_path, monkeypatch):
+    shown, events = random_logs(seed=4)
+    ingest(tmp_path, CONFIG, shown, events)
+
+    def make_small(*arguments):
+        return make_plan(*arguments)._replace(max_key_rows=7)
+
+    monkeypatch.setattr("transforms.ingest.pipeline.make_plan", make_small)
+    run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "sliced"))
+    assert digest(tmp_path / "out") == digest(tmp_path / "sliced")
 
 
 def test_without_history_features_there_is_no_history(tmp_path):

@@ -14,6 +14,7 @@ from transforms.examples import POSITION, label_name, weight_name
 from transforms.preprocessing import missing_name, num_ids, preprocessing_fn
 
 NUMBER = {"of": "item", "kind": "numeric"}
+LAST = {"of": "user", "kind": "sequence", "by": "user_id"}
 FEATURES = {
     "age": NUMBER | {"of": "user", "missing_indicator": True},
     "price": NUMBER | {"transform": "log_z_score"},
@@ -23,6 +24,8 @@ FEATURES = {
     "city": {"of": "user", "kind": "categorical", "min_count": 2},
     "tags": {"of": "item", "kind": "categorical", "multivalued": True, "max_values": 2},
     "hashed": {"of": "item", "kind": "categorical", "hash_buckets": 5},
+    "last_cities": LAST | {"column": "city", "length": 4},
+    "last_hashed": LAST | {"column": "hashed", "length": 2},
 }
 CONFIG = make_config(tasks={"click": CLICK}, features=FEATURES)
 NAN = float("nan")
@@ -43,10 +46,15 @@ def analysed():
     }
     spec |= {name: tf.io.FixedLenFeature([], tf.string) for name in ("city", "hashed")}
     spec |= {"tags": tf.io.VarLenFeature(tf.string), POSITION: tf.io.FixedLenFeature([], tf.int64)}
+    spec |= {name: tf.io.VarLenFeature(tf.string) for name in ("last_cities", "last_hashed")}
     spec[weight_name("click")] = tf.io.FixedLenFeature([], tf.float32)
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    lists = [["b", "", "a"], [], ["never", "b", "a", "a", "b"], ["a"]]
     known = {"never": NAN, "hashed": "h", label_name("click"): 0.0, weight_name("click"): 1.0}
-    rows = [row | known | {POSITION: 1} for row in ROWS]
+    rows = [
+        row | known | {POSITION: 1, "last_cities": cities, "last_hashed": ["h"] * len(cities)}
+        for row, cities in zip(ROWS, lists, strict=True)
+    ]
     custom = {"data": CONFIG.model_dump_json()}
     with tempfile.TemporaryDirectory() as folder, tft_beam.Context(temp_dir=f"{folder}/tmp"):
         (outputs, _), transform_fn = (rows, metadata) | tft_beam.AnalyzeAndTransformDataset(
@@ -85,6 +93,20 @@ def test_words_become_ids_by_frequency_and_unknown_ones_share_the_last(analysed)
     assert outputs["tags"][:, 0].tolist() == [x, 0, x, outputs["tags"][3, 0]]
     assert outputs["tags"][3, 1] == x
     assert ((outputs["hashed"] >= 1) & (outputs["hashed"] <= 5)).all()
+
+
+def test_a_sequence_has_the_ids_of_its_column_in_the_order_told(analysed):
+    """Its own words are not counted: `b` stays too rare for the vocabulary of cities."""
+    transform, outputs = analysed
+    assert outputs["last_cities"].tolist() == [
+        [2, 0, 1, 0], [0, 0, 0, 0], [2, 2, 1, 1], [1, 0, 0, 0]
+    ]  # fmt: skip
+    hashed = outputs["hashed"][0]
+    assert outputs["last_hashed"].tolist() == [[hashed, hashed], [0, 0], [hashed] * 2, [hashed, 0]]
+    served = transform.transform_features_layer()(
+        {"last_cities": tf.sparse.from_dense([["", "b", "a", ""]])}
+    )
+    assert served["last_cities"].numpy().tolist() == [[0, 2, 1, 0]]
 
 
 def test_a_column_that_training_never_saw_scores_zero_at_serving(analysed):

@@ -11,7 +11,7 @@ from trainer.export.forward import Forward
 from trainer.model.inputs import FeatureInputs
 from trainer.score import evaluate_score, parse_score
 from transforms.examples import POSITION, SCORE
-from transforms.features import CategoricalFeature, Feature
+from transforms.features import Feature, NumberFeature
 
 _FIRST_POSITION = 1
 _FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {
@@ -32,8 +32,8 @@ class ServedRanker(tf.Module):
       experts only.
     - `rank`: user and context features [1], item features [N] -> as serving_default,
       [N]. The user's side is transformed and embedded once. A missing number is NaN, a
-      missing word is empty; lists of words are [1 or N, max_values] filled up with
-      empty words.
+      missing word is empty; lists of words are [1 or N, max_values], sequences
+      [1 or N, length], filled up with empty words.
 
     Args:
         config: features, tasks and score.
@@ -123,23 +123,23 @@ class ServedRanker(tf.Module):
 
 
 def _parse_spec(feature: Feature) -> Any:
-    if not isinstance(feature, CategoricalFeature):
+    if isinstance(feature, NumberFeature):
         return tf.io.FixedLenFeature([], tf.float32, float("nan"))
-    if feature.multivalued:
+    if feature.list_length is not None:
         return tf.io.VarLenFeature(tf.string)
     return tf.io.FixedLenFeature([], tf.string, "")
 
 
 def _column_spec(name: str, feature: Feature) -> tf.TensorSpec:
     rows = None if feature.of == "item" else 1
-    if not isinstance(feature, CategoricalFeature):
+    if isinstance(feature, NumberFeature):
         return tf.TensorSpec([rows], tf.float32, name=name)
-    shape = [rows, feature.max_values] if feature.multivalued else [rows]
+    shape = [rows] if feature.list_length is None else [rows, feature.list_length]
     return tf.TensorSpec(shape, tf.string, name=name)
 
 
 def _to_raw(feature: Feature, column: tf.Tensor) -> Any:
     """What the transform graph reads: lists of words are sparse there."""
-    if isinstance(feature, CategoricalFeature) and feature.multivalued:
+    if feature.list_length is not None:
         return tf.sparse.from_dense(column)
     return column

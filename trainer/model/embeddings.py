@@ -7,7 +7,7 @@ import tensorflow as tf
 from trainer.batch_part import BatchPart, mean_over_examples
 from trainer.model.attention import EmbeddedList
 from trainer.model.multi_hash import MultiHashEmbedding
-from transforms.features import CategoricalFeature, Feature
+from transforms.features import CategoricalFeature, Feature, SequenceFeature
 from transforms.preprocessing import FIRST_WORD_ID
 
 
@@ -74,7 +74,8 @@ def make_embeddings(
     tables = {
         name: _make_table(name, feature, id_counts, feature.embedding_dim or default_dim)
         for name, feature in features.items()
-        if feature.is_embedded and feature.words_of is None
+        if feature.is_embedded and not isinstance(feature, SequenceFeature)
+        if feature.words_of is None
     }
     return {
         name: IdEmbedding(tables[feature.words_of or name], _dropout(feature), l2, name)

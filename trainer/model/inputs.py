@@ -9,7 +9,7 @@ from trainer.batch_part import BatchPart
 from trainer.model.attention import TargetAttention
 from trainer.model.embeddings import make_embeddings
 from trainer.model.options import Model
-from transforms.features import CategoricalFeature, Features, NumberFeature
+from transforms.features import Features, NumberFeature
 from transforms.preprocessing import missing_name
 
 
@@ -32,7 +32,7 @@ class FeatureInputs(tf.keras.layers.Layer):
         self.attentions = {
             name: TargetAttention(model.attention_units, f"attend_{name}")
             for name, feature in features.items()
-            if isinstance(feature, CategoricalFeature) and feature.pooling == "attention"
+            if not isinstance(feature, NumberFeature) and feature.pooling == "attention"
         }
 
     def call(

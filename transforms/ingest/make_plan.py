@@ -16,7 +16,7 @@ from transforms.ingest.adapters.canonical import CanonicalLogs, as_logs
 from transforms.ingest.adapters.registry import find_logs
 from transforms.ingest.casting.fields import Field, Fields, feedback_fields, impression_fields
 from transforms.ingest.history.keys import key_sets
-from transforms.ingest.history.state import open_history
+from transforms.ingest.history.opening import open_history
 from transforms.ingest.plan import IngestPlan, Inspected, SpanInput
 from transforms.ingest.reading.csv_header import read_header
 from transforms.ingest.reading.parquet import open_parquet

@@ -10,7 +10,7 @@ from transforms.config import DataConfig
 from transforms.ingest.adapters.base import Adapter, LogFile, Role
 from transforms.ingest.casting.fields import Fields
 from transforms.ingest.history.keys import KeySet, key_sets
-from transforms.ingest.history.state import HistoryFile
+from transforms.ingest.history.opening import HistoryFile
 from transforms.ingest.rows.arrays import Flags
 from transforms.ingest.rows.columns import EVENT, ROW, SOURCE, event_column
 
@@ -64,6 +64,7 @@ class IngestPlan(NamedTuple):
         shuffle: folder of the one machine that all workers run on, where rows wait for their
             partition; None sends them through the engine.
         span: if only the impressions of one span are to be ingested.
+        max_key_rows: of how many rows of keys the history is made at once.
     """
 
     config: DataConfig
@@ -73,6 +74,7 @@ class IngestPlan(NamedTuple):
     history: HistoryFile | None = None
     shuffle: str | None = None
     span: SpanInput | None = None
+    max_key_rows: int = 1 << 20
 
     @property
     def has_position(self) -> bool:
@@ -100,9 +102,9 @@ class IngestPlan(NamedTuple):
         return key_sets(self.config)
 
     @property
-    def history_tasks(self) -> tuple[str, ...]:
-        """The tasks whose labels some history needs, in alphabetical order."""
-        return tuple(sorted({task for key_set in self.key_sets for task in key_set.tasks}))
+    def mean_tasks(self) -> tuple[str, ...]:
+        """The tasks with a mean in some history, in alphabetical order."""
+        return tuple(sorted({task for key_set in self.key_sets for task in key_set.mean_tasks}))
 
     def wanted(self, role: Role) -> frozenset[str]:
         """The columns that the fields of a role need."""

@@ -11,7 +11,7 @@ from transforms.examples import (
     TIMESTAMP,
     USER_ID,
 )
-from transforms.features import CategoricalFeature, Feature, column_of
+from transforms.features import CategoricalFeature, NumericFeature, column_of
 from transforms.ingest.casting.base import Cast
 from transforms.ingest.casting.numbers import NumberCast, PositionCast, ValueCast
 from transforms.ingest.casting.times import TimeCast
@@ -113,7 +113,7 @@ def _key_fields(config: DataConfig) -> list[Field]:
     ]
 
 
-def _feature_cast(feature: Feature) -> Cast:
+def _feature_cast(feature: NumericFeature | CategoricalFeature) -> Cast:
     if not isinstance(feature, CategoricalFeature):
         return NumberCast()
     if feature.multivalued:

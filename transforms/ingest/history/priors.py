@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.ingest.rows.arrays import Flags, Floats, Ints
+from transforms.ingest.rows.arrays import Floats, Ints
 
 HOUR = 3_600_000
+
+# A 32-bit float is a whole number of 24 digits times a power of two in between.
+_DIGITS, _BIAS, _EXPONENTS = 24, 256, 512
 
 
 class Bin(NamedTuple):
@@ -51,9 +54,9 @@ class Totals:
             rows = (time > until) == is_late
             hours, place = np.unique(known[rows] // HOUR, return_inverse=True)
             numbers = np.bincount(place, minlength=len(hours))
-            sums = np.bincount(place, weights=label[rows], minlength=len(hours))
+            sums = exact_sums(place, label[rows], len(hours))
             for hour, number, total in zip(hours, numbers, sums, strict=True):
-                self.add(Bin(task, is_late, int(hour)), int(number), Fraction(float(total)))
+                self.add(Bin(task, is_late, int(hour)), int(number), total)
 
     def merge(self, others: Iterable["Totals"]) -> "Totals":
         """Adds other totals to this one, and gives this one."""
@@ -63,15 +66,12 @@ class Totals:
             self.last = max(self.last, other.last)
         return self
 
-    def prior(self, task: str, time: Ints, is_late: Flags) -> Floats:
+    def prior(self, task: str, time: Ints, is_late: bool) -> Floats:
         """The mean label known before the hours of the times began; NaN if none was, [n]."""
-        result = np.full(len(time), np.nan)
-        for late in (False, True):
-            rows = np.flatnonzero(is_late == late)
-            hours, means = self._means(task, late)
-            place = np.searchsorted(hours, time[rows] // HOUR, side="left")
-            result[rows] = np.append(np.nan, means)[place]
-        return result
+        hours, means = self._means(task, is_late)
+        place = np.searchsorted(hours, time // HOUR, side="left")
+        prior: Floats = np.append(np.nan, means)[place]
+        return prior
 
     def _means(self, task: str, is_late: bool) -> tuple[Ints, Floats]:
         """Rising hours, and the mean of all that was known at the end of each."""
@@ -82,3 +82,22 @@ class Totals:
             number, total = number + more, total + sum_more
             means.append(float(total / number))
         return np.array(hours, np.int64), np.array(means, np.float64)
+
+
+def exact_sums(place: Ints, values: Floats, size: int) -> list[Fraction]:
+    """The sums of 32-bit floats at each place, without any rounding.
+
+    Values of the same exponent are added up as whole numbers.
+
+    Example:
+        >>> exact_sums(np.array([0, 0]), np.array([2.0**100, 1.0]), 1) == [2**100 + 1]
+        True
+    """
+    sums = [Fraction(0)] * size
+    fraction, exponent = np.frexp(values)
+    groups, group = np.unique(place * _EXPONENTS + exponent + _BIAS, return_inverse=True)
+    wholes = np.bincount(group, weights=np.ldexp(fraction, _DIGITS), minlength=len(groups))
+    for at, whole in zip(groups.tolist(), wholes.tolist(), strict=True):
+        number, biased = divmod(at, _EXPONENTS)
+        sums[number] += Fraction(int(whole)) * Fraction(2) ** (biased - _BIAS - _DIGITS)
+    return sums

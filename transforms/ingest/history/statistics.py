@@ -1,157 +1,182 @@
-"""The statistics of all impressions of some keys, and what is known of the keys at the end."""
+"""What is told of every impression of some keys: what was known of its key before."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from transforms.examples import TIMESTAMP, label_name
 from transforms.features import HistoryFeature
-from transforms.ingest.history.keys import KEY, PLACE, SHARD, KeySet, known_name
-from transforms.ingest.history.past import Past, Pending
+from transforms.ingest.history.carry import carry_on
+from transforms.ingest.history.keys import PLACE, SHARD, KeySet, Window
+from transforms.ingest.history.known import Known, moments
+from transforms.ingest.history.past import window_steps, words_column
 from transforms.ingest.history.priors import HOUR, Totals
-from transforms.ingest.history.sums import Sums, Timeline
+from transforms.ingest.history.sequences import Sequences, Shown
+from transforms.ingest.history.sums import Sums
+from transforms.ingest.history.windows import WindowSums
 from transforms.ingest.rows.arrays import Floats, Ints
-
-_ORDER = [(name, "ascending") for name in (KEY, TIMESTAMP, SHARD, PLACE)]
-
-
-class KnownLabels(NamedTuple):
-    """Labels of a task.
-
-    Attributes:
-        segment: of the key, int64 [m].
-        known: when each becomes known, milliseconds, int64 [m].
-        label: [m].
-    """
-
-    segment: Ints
-    known: Ints
-    label: Floats
 
 
 class Histories:
-    """All impressions of some keys.
+    """The impressions of some keys in a stretch of time.
+
+    Impressions of the same moment, a key and a millisecond, know the same; what they know is
+    worked out once.
 
     Args:
         key_set: the columns of the keys, and the statistics wanted.
-        rows: see `KeySet.schema`; all rows of these keys, in any order.
-        past: what was known of these keys when ingestion started, each key once.
-        pending: labels of past impressions that become known later.
-        until: up to when `past` knows; -1 if it knows nothing. Impressions up to then see
-            each other but not `past`; later ones see `past` in place of those.
+        rows: see `KeySet.schema`; all rows of these keys in that time, in any order.
+        state: what was known of these keys before it, as rows of a history; see `past`.
+
+    Attributes:
+        last: the time of the latest impression; -1 without any.
     """
 
-    def __init__(
-        self, key_set: KeySet, rows: pa.RecordBatch, past: Past, pending: Pending, until: int
-    ) -> None:
-        rows = rows.take(pc.sort_indices(rows, _ORDER))
-        key, self.time = (rows.column(name).to_numpy() for name in (KEY, TIMESTAMP))
-        self.rows = rows
-        self.key_set = key_set
-        self.past = past.of(np.union1d(past.key, key))
-        self.code = np.searchsorted(self.past.key, key)
-        self.is_late = self.time > until
-        self.segment = 2 * self.code + self.is_late
-        self.labels = {task: self._labels(task, pending) for task in key_set.tasks}
-        times = (labels.known for labels in self.labels.values())
-        self.timeline = Timeline(np.unique(np.concatenate([self.time, *times])))
-        self.now = self.timeline.at(self.segment, self.time)
-        self.sums = {
-            task: Sums(self.timeline, labels.segment, labels.known, labels.label)
-            for task, labels in self.labels.items()
-        }
+    def __init__(self, key_set: KeySet, rows: pa.RecordBatch, state: pa.RecordBatch) -> None:
+        self._key_set = key_set
+        self._known = Known(key_set, rows, state)
+        known = self._known
+        self.last = int(known.time.max(initial=-1))
+        self._start = moments(known.code, known.time)
+        self._code, self._time = known.code[self._start], known.time[self._start]
+        self._number = known.timeline.at(self._code, self._time)
+        self._sums = {task: self._task_sums(task) for task in key_set.mean_tasks}
+        self._windows = {window: self._window(window) for window in key_set.windows}
+        self._sequences = {s.task: self._sequence(s.task, s.columns) for s in key_set.streams}
 
-    def _labels(self, task: str, pending: Pending) -> KnownLabels:
-        """The task's labels: those of the past that are to come, then those of the rows."""
-        key, known, past_label = pending.of(task)
-        label = self.rows.column(label_name(task))
-        there = np.flatnonzero(label.is_valid().to_numpy(zero_copy_only=False))
-        delay = self.rows.column(known_name(task)).to_numpy()
-        values = label.take(pa.array(there)).to_numpy().astype(np.float64)
-        return KnownLabels(
-            np.append(2 * np.searchsorted(self.past.key, key) + 1, self.segment[there]),
-            np.append(known, (self.time + delay)[there]),
-            np.append(past_label, values),
-        )
+    def _task_sums(self, task: str) -> Sums:
+        found, before = self._known.labels[task], self._known.past.sum[task]
+        return Sums.of(self._known.timeline, found.code, found.known, found.label, before)
 
-    def statistics(self, totals: Totals) -> pa.RecordBatch:
-        """One row an impression: its `shard` and `place`, and the features, null if unknown.
+    def _window(self, window: Window) -> WindowSums:
+        known = self._known
+        before = window_steps(known.state, window, known.key)
+        if window.task is None:
+            number = np.diff(self._start, append=len(known.code))
+            values: Any = (self._code, self._time, number, np.zeros(len(number)))
+        else:
+            sums = self._sums[window.task]
+            values = (sums.code, sums.known, np.ones(len(sums.code), np.int64), sums.label)
+        return WindowSums.of(known.timeline, window.step, before, *values)
+
+    def _sequence(self, task: str | None, columns: tuple[str, ...]) -> Sequences:
+        known = self._known
+        if task is None:
+            chosen = np.arange(len(known.code))
+            code, since, time = known.code, known.time, known.time
+        else:
+            labels = known.labels[task]
+            chosen = np.flatnonzero(labels.label > 0)
+            code, since, time = (
+                values[chosen] for values in (labels.code, labels.known, labels.time)
+            )
+        words = {column: known.words_of(task, column, chosen) for column in columns}
+        before = {column: known.words[words_column(task, column)] for column in columns}
+        shown = Shown(code, since, time, words)
+        return Sequences(known.timeline, len(known.key), before, known.words_code, shown)
+
+    def statistics(self, totals: Totals, is_late: bool) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Partition of requests -> one row an impression of its: `place`, and the features.
+
+        A number is null where nothing is known. A sequence is told once for rows of the same
+        moment that follow each other: null says, as the row before.
 
         Args:
             totals: of all keys, for the priors.
+            is_late: which of the totals count; see `Totals`.
         """
-        columns = {name: self.rows.column(name) for name in (SHARD, PLACE)}
-        for name, feature in self.key_set.features.items():
-            values = self._statistic(feature, totals)
-            columns[name] = pa.array(values.astype(np.float32), mask=np.isnan(values))
-        return pa.record_batch(columns)
+        known = self._known
+        numbers = {
+            name: self._statistic(feature, totals, is_late).astype(np.float32)
+            for name, feature in self._key_set.numbers.items()
+        }
+        ends = {task: found.ends(self._number) for task, found in self._sequences.items()}
+        shard, place = (known.rows.column(name).to_numpy()[known.order] for name in (SHARD, PLACE))
+        sizes = np.diff(self._start, append=len(shard))
+        moment = np.repeat(np.arange(len(sizes)), sizes)
+        # NumPy sorts 16 bits by radix.
+        by_shard = np.argsort(shard.astype(np.uint16), kind="stable")
+        for rows in np.split(by_shard, np.flatnonzero(np.diff(shard[by_shard])) + 1):
+            if not len(rows):
+                continue
+            there = moment[rows]
+            columns = {PLACE: pa.array(place[rows])}
+            for name, values in numbers.items():
+                columns[name] = pa.array(values[there], mask=np.isnan(values[there]))
+            columns |= self._words(there, ends)
+            yield int(shard[rows[0]]), pa.record_batch(columns)
 
-    def _statistic(self, feature: HistoryFeature, totals: Totals) -> Floats:
-        if feature.statistic == "mean":
-            assert feature.task is not None
-            return self._mean(feature.task, feature.smoothing, totals)
-        first = np.searchsorted(self.now, self.timeline.start(self.segment))
-        end = np.searchsorted(self.now, self.now)
-        if feature.statistic == "count":
-            count: Floats = (end - first + self._of_past(self.past.impressions)).astype(np.float64)
-            return count
-        last = np.where(end > first, np.append(self.time, -1)[end - 1], -1)
-        last = np.where(last < 0, self._of_past(self.past.last + 1) - 1, last)
-        hours: Floats = np.where(last < 0, np.nan, (self.time - last) / HOUR)
-        return hours
+    def _words(self, moment: Ints, ends: dict[str | None, Ints]) -> dict[str, pa.Array]:
+        """The sequences of rows of these moments, [n]."""
+        is_first = np.diff(moment, prepend=-1) != 0
+        told, columns = moment[is_first], {}
+        ends_of_rows = np.append(0, np.cumsum(is_first))
+        for name, feature in self._key_set.sequences.items():
+            lists = self._sequences[feature.task].lists(
+                feature.column, self._code[told], ends[feature.task][told], feature.length
+            )
+            offsets = lists.offsets.take(pa.array(ends_of_rows))
+            columns[name] = pa.ListArray.from_arrays(
+                offsets, lists.values, mask=pa.array(~is_first)
+            )
+        return columns
 
-    def _mean(self, task: str, smoothing: float, totals: Totals) -> Floats:
-        number, total = self.sums[task].before(self.segment, self.now)
-        number = number + self._of_past(self.past.number[task])
-        total = total + self._of_past(self.past.sum[task])
-        if smoothing:
-            prior = totals.prior(task, self.time, self.is_late)
-            mean: Floats = (total + smoothing * prior) / (number + smoothing)
+    def _statistic(self, feature: HistoryFeature, totals: Totals, is_late: bool) -> Floats:
+        """Of each moment."""
+        match feature.statistic:
+            case "mean":
+                return self._mean(feature, totals, is_late)
+            case "count":
+                return self._count(feature).astype(np.float64)
+            case "age":
+                return self._hours_since(self._first())
+        return self._hours_since(self._last())
+
+    def _mean(self, feature: HistoryFeature, totals: Totals, is_late: bool) -> Floats:
+        assert feature.task is not None
+        if feature.step is None:
+            found, past = self._sums[feature.task], self._known.past
+            end = np.searchsorted(found.number, self._number)
+            number = end - found.first[self._code] + past.number[feature.task][self._code]
+            total = found.at_end(end, self._code, past.sum[feature.task])
+        else:
+            number, total = self._of_window(Window(feature.step, feature.task))
+        if feature.smoothing:
+            prior = totals.prior(feature.task, self._time, is_late)
+            mean: Floats = (total + feature.smoothing * prior) / (number + feature.smoothing)
             return mean
         mean = np.full(len(total), np.nan)
         np.divide(total, number, out=mean, where=number > 0)
         return mean
 
-    def _of_past(self, values: Any) -> Any:
-        """A number of the keys' past at each impression; 0 where it must not see it, [n]."""
-        return np.where(self.is_late, values[self.code], 0)
+    def _count(self, feature: HistoryFeature) -> Ints:
+        if feature.step is not None:
+            return self._of_window(Window(feature.step, None))[0]
+        first = np.searchsorted(self._known.code, self._code)
+        count: Ints = self._start - first + self._known.past.impressions[self._code]
+        return count
 
-    def known_at(self, until: int) -> Past:
-        """What is known of each key at a time that no impression comes after."""
-        late = 2 * np.arange(len(self.past.key)) + 1
-        end = self.timeline.after(late, until)
-        first_row = np.searchsorted(self.now, self.timeline.start(late))
-        end_row = np.searchsorted(self.now, end)
-        last = np.append(self.time, -1)[np.where(end_row > first_row, end_row - 1, -1)]
-        number, total = dict(self.past.number), dict(self.past.sum)
-        for task, sums in self.sums.items():
-            more, sum_more = sums.before(late, end)
-            number[task], total[task] = number[task] + more, total[task] + sum_more
-        return Past(
-            self.past.key,
-            self.past.impressions + end_row - first_row,
-            np.maximum(self.past.last, last),
-            number,
-            total,
-        )
+    def _of_window(self, window: Window) -> tuple[Ints, Floats]:
+        return self._windows[window].before(self._code, self._time, self._number)
 
-    def pending_at(self, until: int) -> Pending:
-        """What becomes known of each key only after a time that no impression comes after."""
-        keys, times, labels = [], [], []
-        for found in self.labels.values():
-            rows = np.flatnonzero((found.known > until) & (found.segment % 2 == 1))
-            keys.append(self.past.key[found.segment[rows] // 2])
-            times.append(found.known[rows])
-            labels.append(found.label[rows])
-        sizes = [len(key) for key in keys]
-        ends = np.cumsum(sizes)
-        label = {}
-        for task, end, values in zip(self.labels, ends, labels, strict=True):
-            label[task] = np.full(int(sum(sizes)), np.nan)
-            label[task][end - len(values) : end] = values
-        nothing = np.array([], np.uint64), np.array([], np.int64)
-        return Pending(
-            np.concatenate([nothing[0], *keys]), np.concatenate([nothing[1], *times]), label
-        )
+    def _first(self) -> Ints:
+        """The time of the key's first impression, which may be the moment itself."""
+        first = self._known.past.first[self._code]
+        return np.where(first >= 0, first, self._time[np.searchsorted(self._code, self._code)])
+
+    def _last(self) -> Ints:
+        """The time of the key's latest impression before the moment; -1 without any."""
+        is_same = np.diff(self._code, prepend=-1) == 0
+        before = np.append(-1, self._time[:-1])[: len(self._time)]
+        return np.where(is_same, before, self._known.past.last[self._code])
+
+    def _hours_since(self, time: Ints) -> Floats:
+        is_past = (time >= 0) & (time < self._time)
+        hours: Floats = np.where(is_past, (self._time - time) / HOUR, np.nan)
+        return hours
+
+    def state_at(self, until: int) -> pa.RecordBatch:
+        """What is known at a time that no impression comes after, as rows of a history."""
+        found = self._windows, self._sequences, self._sums
+        return carry_on(self._key_set, self._known, *found, until)

@@ -51,10 +51,23 @@ def cut(
     sizes = np.bincount(partition)
     starts = np.cumsum(sizes) - sizes
     numbers = np.flatnonzero(sizes).tolist()
-    pieces = ((number, rows.slice(starts[number], sizes[number])) for number in numbers)
+    if numbers:
+        pieces = ((number, rows.slice(starts[number], sizes[number])) for number in numbers)
+        yield from send(pieces, folder)
+
+
+def send(
+    pieces: Iterable[tuple[int, pa.RecordBatch]], folder: str | None
+) -> Iterator[tuple[int, Message]]:
+    """One message a piece.
+
+    Args:
+        pieces: (partition, rows).
+        folder: see `cut`.
+    """
     if folder is None:
         yield from ((number, pack(piece)) for number, piece in pieces)
-    elif numbers:
+    else:
         yield from _store(pieces, f"{folder}/{uuid.uuid4().hex}.arrow")
 
 
@@ -68,8 +81,13 @@ def pack(rows: pa.RecordBatch) -> bytes:
 
 def unpack(messages: Iterable[Message], schema: pa.Schema) -> pa.RecordBatch:
     """Reads messages into one batch; without messages, one without rows."""
-    batches = [batch for message in messages for batch in pa.ipc.open_stream(_content(message))]
+    batches = [batch for message in messages for batch in read_batches(message)]
     return join_batches(batches, schema)
+
+
+def read_batches(message: Message) -> Iterator[pa.RecordBatch]:
+    """The rows of one message."""
+    yield from pa.ipc.open_stream(_content(message))
 
 
 def _store(

@@ -1,12 +1,11 @@
-"""What a partition of requests sends to the partitions of keys, and what comes back."""
+"""What a partition of requests sends to the partitions of keys."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from transforms.examples import TIMESTAMP
-from transforms.ingest.history.keys import KEY, PLACE, make_key_rows
+from transforms.ingest.history.keys import KEY, make_key_rows
 from transforms.ingest.history.priors import Totals
 from transforms.ingest.joining.labels import known_after
 from transforms.ingest.plan import IngestPlan
@@ -21,7 +20,7 @@ def label_totals(plan: IngestPlan, labelled: Labelled) -> Totals:
     time = labelled.joined.impressions.column(TIMESTAMP).to_numpy()
     until = plan.history.until if plan.history else -1
     totals.last = int(time.max(initial=-1))
-    for task in plan.history_tasks:
+    for task in plan.mean_tasks:
         label, weight = labelled.labels[task]
         delay = known_after(task, len(time), labelled.feedback, plan.config)
         rows = np.flatnonzero(weight > 0)
@@ -33,7 +32,7 @@ def label_totals(plan: IngestPlan, labelled: Labelled) -> Totals:
 def key_messages(
     plan: IngestPlan, partition: int, labelled: Labelled
 ) -> Iterator[tuple[tuple[int, int], Message]]:
-    """((number of the key set, partition of the key), rows as Arrow IPC)."""
+    """((number of the key set, partition of the key), rows by rising time)."""
     for number, key_set in enumerate(plan.key_sets):
         rows = make_key_rows(
             key_set,
@@ -44,27 +43,5 @@ def key_messages(
             plan.config,
         )
         to = partition_by_key(rows.column(KEY), plan.config.logs.partitions)
-        for key_partition, message in cut(rows, to):
+        for key_partition, message in cut(rows, to, plan.shuffle):
             yield (number, key_partition), message
-
-
-def add_history(
-    plan: IngestPlan, examples: pa.RecordBatch, messages: Iterable[tuple[int, bytes]]
-) -> pa.RecordBatch:
-    """Adds the history features to the examples of a partition; null where nothing is known.
-
-    Args:
-        plan: of the ingestion.
-        examples: [n].
-        messages: (number of the key set, statistics of some of the examples).
-    """
-    size = examples.num_rows
-    made = {name: np.full(size, np.nan, np.float32) for name in plan.config.history_features}
-    for number, message in messages:
-        for rows in pa.ipc.open_stream(message):
-            place = rows.column(PLACE).to_numpy()
-            for name in plan.key_sets[number].features:
-                made[name][place] = rows.column(name).to_numpy(zero_copy_only=False)
-    for name, values in made.items():
-        examples = examples.append_column(name, pa.array(values, mask=np.isnan(values)))
-    return examples

@@ -4,25 +4,24 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.pvalue import AsIter, AsSingleton, PCollection, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from transforms.ingest.history.keys import KEY, PLACE, SHARD
-from transforms.ingest.history.past import (
-    pending_rows,
-    rows_of,
-    state_schema,
-    to_past,
-    to_pending,
-    to_rows,
-)
+from transforms.ingest.history.keys import KEY, PLACE
+from transforms.ingest.history.past import rows_of, state_schema
 from transforms.ingest.history.priors import Totals
-from transforms.ingest.history.state import HISTORY_FILE, read_history, to_totals, write_history
-from transforms.ingest.history.statistics import Histories
+from transforms.ingest.history.state import (
+    HISTORY_FILE,
+    fit,
+    read_history,
+    to_totals,
+    write_history,
+)
 from transforms.ingest.plan import IngestPlan
-from transforms.ingest.rows.messages import cut, unpack
+from transforms.ingest.rows.messages import Message, cut, send, unpack
 from transforms.ingest.rows.partitions import partition_by_key
+from transforms.ingest.rows.slices import gathering
+from transforms.ingest.steps.key_partition import KeyPartition
 from transforms.ingest.steps.merge import MergeFn
 
 KEY_ROWS, STATE, TOTALS = "key_rows", "state", "totals"
@@ -91,13 +90,13 @@ class ReadHistoryFn(beam.DoFn):
         self._plan = plan
 
     def process(self, history: Any) -> Iterator[Any]:
-        tasks = self._plan.history_tasks
-        for batch in read_history(history.path, tasks):
-            yield TaggedOutput(TOTALS, to_totals(rows_of(batch, None), tasks))
-            for number, key_set in enumerate(self._plan.key_sets):
-                rows = rows_of(batch, key_set)
-                to = partition_by_key(rows.column(KEY), self._plan.config.logs.partitions)
-                for partition, message in cut(rows, to):
+        plan = self._plan
+        for batch in read_history(history.path, plan.key_sets):
+            yield TaggedOutput(TOTALS, to_totals(rows_of(batch, None), plan.mean_tasks))
+            for number, key_set in enumerate(plan.key_sets):
+                rows = fit(rows_of(batch, key_set), state_schema([key_set]))
+                to = partition_by_key(rows.column(KEY), plan.config.logs.partitions)
+                for partition, message in cut(rows, to, plan.shuffle):
                     yield (number, partition), message
 
 
@@ -108,22 +107,19 @@ class MakeStatisticsFn(beam.DoFn):
         self._plan = plan
 
     def process(
-        self, element: tuple[tuple[int, int], dict[str, Iterable[bytes]]], totals: Totals
+        self, element: tuple[tuple[int, int], dict[str, Iterable[Message]]], totals: Totals
     ) -> Iterator[Any]:
-        (number, _), messages = element
-        plan, key_set = self._plan, self._plan.key_sets[number]
-        rows = unpack(messages[KEY_ROWS], key_set.schema)
-        state = unpack(messages[STATE], state_schema(plan.history_tasks))
-        past, pending = to_past(state, key_set), to_pending(state, key_set)
-        until = plan.history.until if plan.history else -1
-        histories = Histories(key_set, rows, past, pending, until)
-        made = histories.statistics(totals)
-        shard = made.column(SHARD).to_numpy().astype(np.int64)
-        for partition, message in cut(made, shard):
-            yield partition, (number, message)
-        end, tasks = max(until, totals.last), plan.history_tasks
-        yield TaggedOutput(STATE, to_rows(histories.known_at(end), key_set, tasks))
-        yield TaggedOutput(STATE, pending_rows(histories.pending_at(end), key_set, tasks))
+        key, messages = element
+        plan, key_set = self._plan, self._plan.key_sets[key[0]]
+        state = unpack(messages[STATE], state_schema([key_set]))
+        with gathering(messages[KEY_ROWS], plan.max_key_rows) as runs:
+            until = plan.history.until if plan.history else -1
+            keys = KeyPartition(key_set, runs, state, until, plan.max_key_rows)
+            for pieces in keys.statistics(totals):
+                for partition, message in send(pieces, plan.shuffle):
+                    yield partition, (key[0], message)
+        for _, message in send([(0, keys.state_at(max(until, totals.last)))], plan.shuffle):
+            yield TaggedOutput(STATE, (key, message))
 
 
 class WriteHistoryFn(beam.DoFn):
@@ -132,6 +128,14 @@ class WriteHistoryFn(beam.DoFn):
     def __init__(self, plan: IngestPlan) -> None:
         self._plan = plan
 
-    def process(self, path: str, states: Iterable[Any], totals: Totals) -> None:
+    def process(
+        self, path: str, states: Iterable[tuple[tuple[int, int], Message]], totals: Totals
+    ) -> None:
+        key_sets = self._plan.key_sets
         until = max(self._plan.history.until if self._plan.history else -1, totals.last)
-        write_history(path, states, totals, self._plan.key_sets, until)
+        # One partition of keys after the other, whatever the order in which they come.
+        rows = (
+            unpack([message], state_schema([key_sets[number]]))
+            for (number, _), message in sorted(states, key=lambda state: state[0])
+        )
+        write_history(path, rows, totals, key_sets, until)

@@ -16,9 +16,10 @@ from transforms.ingest.dead_letters.files import (
     write_dead_letters,
 )
 from transforms.ingest.plan import IngestOutputs, IngestPlan
-from transforms.ingest.rows.messages import Message, pack, unpack
+from transforms.ingest.rows.messages import Message, read_batches, send, unpack
+from transforms.ingest.steps.add_history import add_history
 from transforms.ingest.steps.find_eval_start import FindEvalStartFn
-from transforms.ingest.steps.history_messages import add_history, key_messages, label_totals
+from transforms.ingest.steps.history_messages import key_messages, label_totals
 from transforms.ingest.steps.make_histories import KEY_ROWS, TOTALS, HistoryInputs, MakeHistories
 from transforms.ingest.steps.partition import Labelled, label_partition, split_examples
 from transforms.ingest.steps.read_logs import DEAD_LETTERS, FEEDBACK, IMPRESSIONS, Read
@@ -142,7 +143,7 @@ class LabelPartitionFn(_WriterFn):
         partition, messages = element
         labelled = self._label(messages)
         self._write_dead_letters(partition, messages[DEAD_LETTERS], labelled.dead_letters)
-        yield partition, pack(labelled.examples)
+        yield from send([(partition, labelled.examples)], self._plan.shuffle)
         yield TaggedOutput(TOTALS, label_totals(self._plan, labelled))
         for message in key_messages(self._plan, partition, labelled):
             yield TaggedOutput(KEY_ROWS, message)
@@ -158,7 +159,7 @@ class WriteWithHistoryFn(_WriterFn):
     ) -> Iterator[Tally]:
         partition, messages = element
         (message,), tally = messages[_EXAMPLES], Tally()
-        (examples,) = pa.ipc.open_stream(message)
+        (examples,) = read_batches(message)
         examples = add_history(self._plan, examples, messages[_HISTORIES])
         for feature in self._plan.config.history_features:
             tally.add("missing", feature, amount=examples.column(feature).null_count)
