@@ -62,7 +62,9 @@ class PlainMMoE(tf.keras.Model):
         assert isinstance(config.gate, DSelectKOptions)
         self.config, model, layers = config, config.model, tf.keras.layers
         self.embeddings = {
-            name: layers.Embedding(id_counts[name], feature.embedding_dim or model.embedding_dim)
+            name: layers.Embedding(
+                id_counts[name], getattr(feature, "embedding_dim", None) or model.embedding_dim
+            )
             for name, feature in config.features.items()
             if feature.is_embedded
         }
