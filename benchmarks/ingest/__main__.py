@@ -31,7 +31,7 @@ def pick(rivals: str) -> tuple[list[Way], list[Way]]:
 def time_stages(work: Path, rows: int) -> dict[str, float]:
     """Stage -> CPU seconds of `gaterank ingest` as it is by default."""
     logs, log = make_logs(work, rows, "parquet"), work / "stages.txt"
-    config = write_config(logs, rows, gzip_level=1)
+    config = write_config(logs, rows, gzip_level=2)
     module = f"{__package__}.stages"
     run_process(python(["-m", module, str(config), str(logs), str(work / "stages")]), log)
     stages: dict[str, float] = json.loads(log.read_text().splitlines()[-1])

@@ -43,7 +43,7 @@ def ingest(size: Size, work: Path) -> Cost:
         work: gets the logs, which are kept.
     """
     logs = make_logs(work, size.rows, "parquet")
-    document = yaml.safe_load(write_config(logs, size.rows, gzip_level=1).read_text())
+    document = yaml.safe_load(write_config(logs, size.rows, gzip_level=2).read_text())
     config = work / f"workers-{size.workers}.yaml"
     config.write_text(yaml.safe_dump(document | {"beam": {"workers": size.workers}}))
     out = work / "grown"
@@ -91,7 +91,7 @@ def format_table(results: dict[str, Any]) -> str:
         "# How ingestion grows",
         "",
         f"`{results['command']}`, {results['date']}, {results['machine']}. Medians of "
-        f"{results['rounds']} rounds, gzip level 1. {results['note']}".rstrip(),
+        f"{results['rounds']} rounds, gzip level 2. {results['note']}".rstrip(),
         "",
         "*A million* is CPU seconds a million impressions without the start, *growth* that "
         "against the fewest impressions, *speedup* the time against one process, the start "

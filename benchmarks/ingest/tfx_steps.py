@@ -76,7 +76,7 @@ def run_steps(config: Path, logs: Path, folder: Path) -> None:
 def measure(rows: int, workers: int, work: Path) -> dict[str, dict[str, float]]:
     """Runs the components in a process of its own: component -> cost."""
     logs = make_logs(work, rows, "parquet")
-    document = yaml.safe_load(write_config(logs, rows, gzip_level=1).read_text())
+    document = yaml.safe_load(write_config(logs, rows, gzip_level=2).read_text())
     config, folder = work / "steps.yaml", work / "steps"
     config.write_text(yaml.safe_dump(document | {"beam": {"workers": workers}}))
     shutil.rmtree(folder, ignore_errors=True)

@@ -97,7 +97,7 @@ def _levels(gzip_level: int) -> list[Way]:
 
 WAYS = (
     *_levels(0),
-    *_levels(1),
+    *_levels(2),
     Way("gaterank's encoder", ENCODE, _encoder("ours")),
     Way("tfx_bsl's encoder", ENCODE, _encoder("tfx_bsl")),
     Way("tf.train.Example a row", ENCODE, _encoder("protobuf"), is_slow=True),
