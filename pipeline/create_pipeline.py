@@ -84,6 +84,7 @@ def create_pipeline(
             custom_config={
                 "trainer": trainer_config.model_dump_json(),
                 "code_version": trainer_code,
+                "checkpoints": str(places.checkpoints),
             },
         ).with_id(node_id)
         for node_id, trainer_config in (

@@ -1,14 +1,14 @@
 """Runs the pipeline on this machine, component by component, in one process."""
 
-import logging
 import time
 from datetime import datetime
 from pathlib import Path
 
 from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
-from pipeline.progress import NestedLines, Say, logged_to
+from pipeline.progress import Say, lines_said, logged_to
 from pipeline.workspace import Run, Workspace
+from trainer.checkpoints.folder import remove_finished
 from transforms.errors import InputError
 from transforms.storage import is_uri
 
@@ -30,6 +30,7 @@ def run_local(
     Raises:
         InputError: if there is no folder of logs, or another run holds the workspace.
         DiskFullError: if there is no room for the workspace.
+        PreemptedError: if SIGTERM came in a training; the next run goes on from its checkpoint.
         GaterankError: whatever a component found wrong with the data.
     """
     folder = find_logs(config, logs)
@@ -77,11 +78,7 @@ def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, span: 
 
     places, args = workspace.places(config.name, logs), make_tfx_args(config.beam)
     pipeline = create_pipeline(config, places, list(args), span)
-    logger, handler = logging.getLogger("gaterank"), NestedLines(say)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
+    with lines_said(say):
         SequentialRunner(say, run_id=datetime.now().isoformat()).run(pipeline)
-    finally:
-        logger.removeHandler(handler)
+    remove_finished(places.checkpoints)
     say(f"      all components: {time.monotonic() - started:.0f} s")

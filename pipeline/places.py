@@ -14,6 +14,7 @@ class Places:
         metadata: SQLite file of ML Metadata.
         served: folder that a server watches; versions are pushed into it.
         spans: store of ingested spans, for `logs.spans`.
+        checkpoints: of trainings that were interrupted; no artifacts, as those begin anew.
     """
 
     logs: str
@@ -21,3 +22,4 @@ class Places:
     metadata: Path
     served: Path
     spans: Path
+    checkpoints: Path

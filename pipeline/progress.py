@@ -28,6 +28,24 @@ class NestedLines(logging.Handler):
 
 
 @contextmanager
+def lines_said(say: Say) -> Iterator[None]:
+    """Shows the lines of gaterank's own loggers.
+
+    Args:
+        say: prints a line.
+    """
+    logger, handler = logging.getLogger("gaterank"), NestedLines(say)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@contextmanager
 def logged_to(path: Path) -> Iterator[Say]:
     """Sends all logs and the libraries' standard error to a file; yields the way to a person.
 

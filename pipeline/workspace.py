@@ -82,6 +82,7 @@ class Workspace:
             metadata=self.folder / _DATABASE,
             served=self.folder / "serving" / ranker,
             spans=self.folder / _SPANS / ranker,
+            checkpoints=self.folder / "checkpoints" / ranker,
         )
 
     def new_log_file(self) -> Path:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from trainer.checkpoints.options import CheckpointOptions
 from trainer.gates.options import GateSection, Widths
 from trainer.gates.registry import GateOptions
 from trainer.gates.selector_options import DSelectKOptions
@@ -36,6 +37,9 @@ class Training(Section):
             squares.
         embedding_l2: penalty on the rows that a batch looks up, mean square a row.
         seed: of the initialisation, of shuffling and of dropout.
+        deterministic: has TensorFlow add up in one order always, so that the same training on the
+            same machine ends with the same weights, bit for bit, interrupted or not.
+        checkpoint: when its state is saved, for a killed training to go on from; null for never.
         loss_balance: how much each task's loss counts besides its `weight`: `fixed`,
             `uncertainty`, `gradnorm` or `pcgrad`, or a section with `kind`. Validation always
             counts the weights alone, so that its losses can be compared.
@@ -54,6 +58,8 @@ class Training(Section):
     l2: float = Field(0.0, ge=0.0, le=1e3)
     embedding_l2: float = Field(0.0, ge=0.0, le=1e3)
     seed: int = Field(1, ge=0, le=2**31 - 1)
+    deterministic: bool = False
+    checkpoint: CheckpointOptions | None = CheckpointOptions()
     loss_balance: LossBalanceOptions = FixedOptions(kind="fixed")
     strategy: StrategyOptions = OneDeviceOptions()
 

@@ -70,9 +70,16 @@ class Batches:
             chunks = chunks.enumerate().map(lambda i, chunk: _shuffle_rows(chunk, seed, i))
         return chunks.rebatch(self.batch_size)
 
-    def endless(self) -> tf.data.Dataset:
-        """Epoch after epoch; each iterator begins with the first."""
-        return tf.data.Dataset.counter().flat_map(self.epoch)
+    def endless(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
+        """Epoch after epoch; each iterator begins at the same place.
+
+        Args:
+            epoch: the first one.
+            step: how many of its batches are left out.
+        """
+        if step:
+            return self.epoch(epoch).skip(step).concatenate(self.endless(epoch + 1))
+        return tf.data.Dataset.counter(start=epoch).flat_map(self.epoch)
 
     @property
     def steps(self) -> int:

@@ -16,6 +16,9 @@ class TrainJob(Section):
         serving_dir: gets the pruned model.
         full_dir: gets the model with all experts; null for none.
         log_dir: gets the log of each process, if the training starts several.
+        checkpoint_dir: keeps checkpoints of trainings that were interrupted; null for none. All
+            processes must see it.
+        code_version: of the code that trains; no other goes on from its checkpoints.
     """
 
     config: TrainerConfig
@@ -26,3 +29,5 @@ class TrainJob(Section):
     serving_dir: str
     full_dir: str | None = None
     log_dir: str
+    checkpoint_dir: str | None = None
+    code_version: str = ""

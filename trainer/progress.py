@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import summary_pb2
 
+from trainer.checkpoints.progress import Figures, StopState, TrajectoryState
 from trainer.model.ranker import Ranker
 
 _MAX_RECORDS = 400
@@ -37,9 +38,22 @@ class GateTrajectory(tf.keras.callbacks.Callback):
             else tf.summary.create_noop_writer()
         )
 
+    def snapshot(self) -> TrajectoryState:
+        """For a checkpoint, which has `weights` besides."""
+        steps = tuple(self.steps)
+        return TrajectoryState(steps=steps, step=self.step, stride=self._stride)
+
+    def restore(self, state: TrajectoryState, weights: Sequence[np.ndarray]) -> None:
+        """Goes on from a checkpoint; TensorBoard gets what it would have by now."""
+        self.steps, self.weights = list(state.steps), list(weights)
+        self.step, self._stride = state.step, state.stride
+        for step, recorded in zip(self.steps, self.weights, strict=True):
+            self._show(step, recorded)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Records the gate as it starts."""
-        self._record()
+        if not self.steps:
+            self._record()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Records the gate after each `stride` steps."""
@@ -58,11 +72,14 @@ class GateTrajectory(tf.keras.callbacks.Callback):
         weights = model.gate(tf.zeros([1, 1])).weights.numpy()  # [T, n]
         self.steps.append(self.step)
         self.weights.append(weights)
-        with self._writer.as_default(step=self.step):
-            tf.summary.experimental.write_raw_pb(_make_summary(model.tasks, weights))
+        self._show(self.step, weights)
         if len(self.steps) > _MAX_RECORDS:
             self.steps, self.weights = self.steps[::2], self.weights[::2]
             self._stride *= 2
+
+    def _show(self, step: int, weights: np.ndarray) -> None:
+        with self._writer.as_default(step=step):
+            tf.summary.experimental.write_raw_pb(_make_summary(self.model.tasks, weights))
 
 
 def _make_summary(tasks: Sequence[str], weights: np.ndarray) -> bytes:
@@ -83,15 +100,30 @@ class StopAtBest(tf.keras.callbacks.Callback):
 
     Args:
         patience: epochs without a better loss until training stops.
+
+    Attributes:
+        epochs: the figures of each.
+        best_epoch: from 1.
+        weights: of that epoch.
     """
 
     def __init__(self, patience: int) -> None:
         super().__init__()
         self.patience = patience
         self.best_epoch = 0
-        self.epochs: list[dict[str, float]] = []
+        self.epochs: list[Figures] = []
+        self.weights: list[np.ndarray] = []
         self._best: tuple[bool, float] | None = None
-        self._weights: list[np.ndarray] = []
+
+    def snapshot(self) -> StopState:
+        """For a checkpoint, which has `weights` besides."""
+        epochs = tuple(self.epochs)
+        return StopState(epochs=epochs, best_epoch=self.best_epoch, best=self._best)
+
+    def restore(self, state: StopState, weights: Sequence[np.ndarray]) -> None:
+        """Goes on from a checkpoint."""
+        self.epochs, self.weights = list(state.epochs), list(weights)
+        self.best_epoch, self._best = state.best_epoch, state.best
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keeps the weights if they are the best, and stops after `patience` epochs."""
@@ -102,7 +134,7 @@ class StopAtBest(tf.keras.callbacks.Callback):
         rank = (not converged, figures["val_loss"])
         if self._best is None or rank < self._best:
             self._best, self.best_epoch = rank, epoch + 1
-            self._weights = self.model.get_weights()
+            self.weights = self.model.get_weights()
         elif converged or not self.model.gate.will_converge:
             self.model.stop_training = epoch + 1 - self.best_epoch >= self.patience
         _LOG.info(
@@ -115,4 +147,4 @@ class StopAtBest(tf.keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Goes back to the best weights."""
-        self.model.set_weights(self._weights)
+        self.model.set_weights(self.weights)

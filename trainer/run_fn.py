@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow_transform as tft
 
+from trainer.checkpoints.fingerprint import take_fingerprint
+from trainer.checkpoints.folder import CheckpointFolder
 from trainer.config import TrainerConfig
 from trainer.export.save import save_ranker
 from trainer.job import TrainJob
@@ -28,9 +30,10 @@ def run_fn(fn_args: Any) -> None:
     """Trains one ranker and exports it; TFX calls this by its dotted path.
 
     Args:
-        fn_args: TFX's arguments. `custom_config["trainer"]` is a `TrainerConfig` as JSON;
-            the pruned model goes to `serving_model_dir`, the full one to
-            `eval_model_dir`, the record of the training to `model_run_dir`.
+        fn_args: TFX's arguments. `custom_config["trainer"]` is a `TrainerConfig` as JSON,
+            `["checkpoints"]` the folder of checkpoints, `["code_version"]` that of the code;
+            the pruned model goes to `serving_model_dir`, the full one to `eval_model_dir`, the
+            record of the training to `model_run_dir`.
     """
     run_job(
         TrainJob(
@@ -42,6 +45,8 @@ def run_fn(fn_args: Any) -> None:
             serving_dir=fn_args.serving_model_dir,
             full_dir=fn_args.eval_model_dir,
             log_dir=str(Path(fn_args.model_run_dir) / "logs"),
+            checkpoint_dir=fn_args.custom_config.get("checkpoints"),
+            code_version=fn_args.custom_config.get("code_version", ""),
         )
     )
 
@@ -54,7 +59,8 @@ def run_job(job: TrainJob) -> None:
             they are started here.
 
     Raises:
-        GaterankError: if the strategy cannot be had here, or a process of it has ended.
+        GaterankError: if the strategy cannot be had here, a process of it has ended, SIGTERM
+            came, or the loss is not finite.
     """
     options, cluster = job.config.training.strategy, None
     if isinstance(options, ClusterSection):
@@ -84,9 +90,8 @@ def _train(job: TrainJob, cluster: Cluster | None) -> None:
     with distributed(job.config.training.strategy, cluster) as place:
         transform = tft.TFTransformOutput(job.transform_dir)
         record_dir = Path(job.record_dir)
-        ranker, record = train(
-            job.config, transform, job.train_files, job.eval_files, record_dir, place
-        )
+        files, checkpoints = (job.train_files, job.eval_files), _find_checkpoints(job)
+        ranker, record = train(job.config, transform, *files, record_dir, place, checkpoints)
         if not place.is_chief:
             return
         record_dir.mkdir(parents=True, exist_ok=True)
@@ -94,3 +99,12 @@ def _train(job: TrainJob, cluster: Cluster | None) -> None:
         save_ranker(ranker, transform, Path(job.serving_dir), pruned=True)
         if job.full_dir is not None:
             save_ranker(ranker, transform, Path(job.full_dir), pruned=False)
+        if checkpoints is not None:
+            checkpoints.finish()
+
+
+def _find_checkpoints(job: TrainJob) -> CheckpointFolder | None:
+    options = job.config.training.checkpoint
+    if options is None or job.checkpoint_dir is None:
+        return None
+    return CheckpointFolder(Path(job.checkpoint_dir), take_fingerprint(job), options.keep)

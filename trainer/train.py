@@ -1,7 +1,6 @@
 """The training of one ranker, the same under every distribution strategy."""
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,15 +9,21 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.checkpoints.checkpointer import Checkpointer, checkpointing
+from trainer.checkpoints.folder import CheckpointFolder
+from trainer.checkpoints.state import TrainingState
 from trainer.config import TrainerConfig
 from trainer.dataset import Batches
+from trainer.divergence import FiniteWatch
 from trainer.model.ranker import Ranker
 from trainer.optimizers import make_optimizer
 from trainer.progress import GateTrajectory, StopAtBest
 from trainer.record import make_record
-from trainer.strategies.asynchronous import EpochTrajectory, fit_asynchronously
+from trainer.strategies.asynchronous import AsynchronousFit, EpochTrajectory
 from trainer.strategies.distribution import Distribution, one_device
+from trainer.strategies.synchronous import SynchronousFit
 from trainer.union_training import TrainUnion
+from transforms.errors import DivergedError
 from transforms.preprocessing import num_ids
 
 _LOG = logging.getLogger("gaterank.train")
@@ -31,6 +36,7 @@ def train(
     eval_files: Sequence[str],
     record_dir: Path,
     place: Distribution | None = None,
+    checkpoints: CheckpointFolder | None = None,
 ) -> tuple[Ranker, dict[str, Any]]:
     """Trains a ranker until the validation loss improves no more.
 
@@ -41,23 +47,28 @@ def train(
         eval_files: the same, for early stopping.
         record_dir: where TensorBoard's log goes; only the chief writes it.
         place: where it trains, from `distributed`; by default on one device.
+        checkpoints: where its state is saved, and from where it goes on if it was interrupted;
+            None for nowhere.
 
     Returns:
         The ranker with its best weights, of plain variables under every strategy, and the
         JSON-able record of the training, which only the chief has whole.
+
+    Raises:
+        DivergedError: if the loss is not finite.
+        PreemptedError: if SIGTERM came; there is a checkpoint then.
     """
     place = place or one_device()
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
+    if training.deterministic:
+        tf.config.experimental.enable_op_determinism()
     batches = Batches(train_files, transform, training.batch_size, training.seed, training.cache_mb)
     validation = Batches(eval_files, transform, 4 * training.batch_size, cache_mb=training.cache_mb)
     make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()
     kept = ranker if place.is_local else make()
-    if not place.is_chief:
-        # Dropout of its own: the same noise on every worker's examples would be less of it.
-        tf.random.set_seed(training.seed + place.index)
     log_dir = record_dir / "tensorboard" if place.is_chief else None
     stop, union = StopAtBest(training.patience), TrainUnion()
     gates = (
@@ -65,15 +76,25 @@ def train(
         if place.asynchronous_workers
         else GateTrajectory(log_dir)
     )
-    started = time.perf_counter()
-    _fit(place, ranker, kept, batches, validation, [union, gates, stop, *_make_board(log_dir)])
-    seconds = time.perf_counter() - started
+    watching = tf.keras.callbacks.CallbackList(
+        [union, gates, stop, *_make_board(log_dir)],
+        model=kept if place.asynchronous_workers else ranker,
+    )
+    watch = FiniteWatch(ranker, batches, validation)
+    state = TrainingState(ranker, stop, gates, union, watch, not place.asynchronous_workers)
+    with checkpointing(state, place, training.checkpoint, checkpoints) as checkpointer:
+        try:
+            _fit(place, ranker, kept, batches, validation, watching, checkpointer, watch)
+        except DivergedError as error:
+            raise DivergedError(f"{error}. {checkpointer.tell_last()}") from None
+        seconds, resumed = checkpointer.seconds, checkpointer.progress.resumed
     epochs = len(stop.epochs)
     record = make_record(kept, gates, stop) | {
         "union_training": union.describe(training.batch_size),
         "total_steps": epochs * batches.steps,
         "seconds": round(seconds, 3),
         "examples_per_second": round(epochs * batches.size / seconds, 1),
+        "resumed": [{"epoch": epoch + 1, "step": step} for epoch, step in resumed],
     }
     _LOG.info("best epoch %d of %d", stop.best_epoch, epochs)
     return kept, record
@@ -129,21 +150,16 @@ def _fit(
     kept: Ranker,
     batches: Batches,
     validation: Batches,
-    callbacks: list[tf.keras.callbacks.Callback],
+    watching: tf.keras.callbacks.CallbackList,
+    checkpointer: Checkpointer,
+    watch: FiniteWatch,
 ) -> None:
     """Trains the ranker; its weights at the end go to the one that is kept."""
     epochs = ranker.config.training.max_epochs
+    about = (batches, validation, watching, checkpointer, watch)
     if place.asynchronous_workers:
-        fit_asynchronously(place, ranker, kept, batches, validation, epochs, callbacks)
+        AsynchronousFit(place, ranker, kept, *about).run(epochs)
         return
-    ranker.fit(
-        place.distribute(batches),
-        validation_data=place.distribute(validation),
-        epochs=epochs,
-        steps_per_epoch=batches.steps,
-        validation_steps=validation.steps,
-        callbacks=callbacks,
-        verbose=0,
-    )
+    SynchronousFit(place, ranker, *about).run(epochs)
     if kept is not ranker:
         kept.set_weights(ranker.get_weights())

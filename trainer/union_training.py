@@ -3,7 +3,10 @@
 import time
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from trainer.checkpoints.progress import UnionState
 
 
 class TrainUnion(tf.keras.callbacks.Callback):
@@ -27,6 +30,27 @@ class TrainUnion(tf.keras.callbacks.Callback):
         self._done = 0
         self._began = 0.0
         self._is_traced = False
+
+    def snapshot(self) -> UnionState:
+        """For a checkpoint."""
+        union = self.model.union
+        return UnionState(
+            step=self.step,
+            experts=()
+            if union is None
+            else tuple(tuple(level.indices.tolist()) for level in union.levels),
+            done=self._done,
+            steps=(self.steps[0], self.steps[1]),
+            seconds=(self.seconds[0], self.seconds[1]),
+        )
+
+    def restore(self, state: UnionState) -> None:
+        """Goes on from a checkpoint, by the experts that were left."""
+        self.step, self._done = state.step, state.done
+        self.steps, self.seconds = list(state.steps), list(state.seconds)
+        if state.experts:
+            self.model.narrow([np.array(level) for level in state.experts])
+            self.experts = self.model.union.num_experts
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the clock."""

@@ -62,6 +62,18 @@ class ClusterError(GaterankError):
     exit_code = 6
 
 
+class PreemptedError(GaterankError):
+    """SIGTERM ended a training; its checkpoint is there, and the same command goes on from it."""
+
+    exit_code = 8
+
+
+class DivergedError(GaterankError):
+    """The loss of a training is not finite; the last good checkpoint is kept."""
+
+    exit_code = 9
+
+
 def write_error(path: str | Path, error: OSError) -> GaterankError:
     """What to raise when the operating system refuses to write a file or to make a folder.
 

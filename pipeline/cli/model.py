@@ -65,17 +65,24 @@ def train(
 
     With --workers each process logs to a file in OUT-logs, beside OUT, and if one fails all
     others are ended.
+
+    A training that was killed goes on from its last checkpoint, in OUT-unfinished, if the same
+    command is given again. SIGTERM has it write one and end with exit code 8.
     """
     strategy = _choose_strategy(workers, parameter_servers)
     load_tensorflow()
     hush_beam()
     from pipeline.local_runner import check_span
-    from pipeline.stages import train_stage
+    from pipeline.progress import lines_said
+    from pipeline.train_stage import train_stage
 
     ranker = load_config(config)
     check_span(ranker, span)
-    record = train_stage(ranker, examples, out, role, span, strategy)
+    with lines_said(click.echo):
+        record = train_stage(ranker, examples, out, role, span, strategy)
     best = record["epochs"][record["best_epoch"] - 1]
+    for place in record["resumed"]:
+        click.echo(f"interrupted, and went on from epoch {place['epoch']}, step {place['step']}")
     click.echo(f"best epoch {record['best_epoch']} of {len(record['epochs'])}")
     for name, value in best.items():
         click.echo(f"  {name}: {value:.4f}" if isinstance(value, float) else f"  {name}: {value}")

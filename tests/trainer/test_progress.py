@@ -32,4 +32,4 @@ def test_patience_waits_for_a_gate_that_will_become_binary(
 ):
     losses = [3.0, 1.0, 2.0, 2.5, 2.5, 2.5, 2.4]
     stop = run(losses, converged_at, will_converge)
-    assert (len(stop.epochs), stop.best_epoch, stop._weights) == (epochs, best, [best])
+    assert (len(stop.epochs), stop.best_epoch, stop.weights) == (epochs, best, [best])

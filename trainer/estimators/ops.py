@@ -15,6 +15,7 @@ from trainer.estimators.biased import top_k_dropped
 from trainer.estimators.capacity import capacity_of
 from trainer.estimators.registry import ROUTERS
 from trainer.estimators.skip_ops import route_skip
+from trainer.noise import draw_seed
 
 Route = Callable[[tf.Tensor], tf.Tensor]
 """Logits [..., B, n] -> weights [..., B, n] of their dtype, without a gradient."""
@@ -23,8 +24,7 @@ Route = Callable[[tf.Tensor], tf.Tensor]
 def make_route(router: str, capacity_factor: float, k: int = 1) -> Route:
     """A router with c = ceil(capacity_factor B / n), B the size of the batch that comes.
 
-    Each call draws from TensorFlow's sequence of random numbers, so that
-    `tf.keras.utils.set_random_seed` repeats a whole training.
+    Each call draws the noise of its training step (`trainer.noise`).
 
     Args:
         router: a name in `trainer.estimators.registry.ROUTERS`.
@@ -49,7 +49,7 @@ def make_route(router: str, capacity_factor: float, k: int = 1) -> Route:
         return choose(logits, capacity, np.random.default_rng(seed)).astype(logits.dtype)
 
     def route(logits: tf.Tensor) -> tf.Tensor:
-        seed = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+        seed = tf.random.stateless_uniform([2], draw_seed(), 0, tf.int32.max, tf.int32)
         weights = tf.numpy_function(on_host, [tf.stop_gradient(logits), seed], logits.dtype)
         weights.set_shape(logits.shape)
         return weights

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from trainer.noise import draw_seed
+
 
 def route_skip(logits: tf.Tensor, capacity_factor: float) -> tf.Tensor:
     """`trainer.estimators.unbiased.skip` with c = ceil(capacity_factor B / n).
@@ -21,10 +23,11 @@ def route_skip(logits: tf.Tensor, capacity_factor: float) -> tf.Tensor:
     num_experts = logits.shape[-1]
     size = tf.shape(logits)[:-1]  # [..., B]
     flat = tf.reshape(tf.stop_gradient(logits), [-1, num_experts])
-    choices = tf.reshape(tf.random.categorical(flat, 1), size)
+    choices = tf.reshape(tf.random.stateless_categorical(flat, 1, draw_seed()), size)
     slots = tf.cast(size[-1], tf.float64) * capacity_factor / num_experts
     capacity = tf.cast(tf.math.ceil(slots), tf.int32)
-    weights = skip_weights(choices, tf.random.uniform(size), num_experts, capacity)
+    keys = tf.random.stateless_uniform(size, draw_seed())
+    weights = skip_weights(choices, keys, num_experts, capacity)
     return tf.cast(weights, logits.dtype)
 
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 from trainer.gates.base import Gate, GateOutput, TaskLogits
 from trainer.gates.options import GumbelSoftmaxOptions
 from trainer.gates.pressure import ServingBudget
+from trainer.noise import draw_seed
 
 _TINY = 1e-20
 
@@ -56,7 +57,8 @@ class GumbelSoftmaxGate(Gate):
         return GateOutput(weights, penalties)
 
     def _toss(self, logits: tf.Tensor) -> tf.Tensor:
-        noise = tf.random.uniform(logits.shape, _TINY, 1.0, logits.dtype)
+        seed = draw_seed(is_shared=True)
+        noise = tf.random.stateless_uniform(logits.shape, seed, _TINY, 1.0, logits.dtype)
         logistic = tf.math.log(noise) - tf.math.log(tf.maximum(1.0 - noise, _TINY))
         return tf.sigmoid((logits + logistic) / self.options.temperature)
 

@@ -7,6 +7,7 @@ from trainer.gates.base import GateOutput, LogitGate, TaskLogits
 from trainer.gates.importance import squared_variation
 from trainer.gates.options import NoisyTopKOptions
 from trainer.gates.top_k import find_largest, keep_top_k, softmax_over
+from trainer.noise import draw_seed
 
 _LEAST_DEVIATION = 1e-6
 
@@ -77,7 +78,8 @@ class NoisyTopKGate(LogitGate):
             return GateOutput(keep_top_k(clean, k), {})
         # softplus underflows far below 0, and the load divides by it.
         deviation = tf.maximum(tf.math.softplus(self.noise(inputs)), _LEAST_DEVIATION)
-        noisy = clean + deviation * tf.random.normal(tf.shape(clean), dtype=clean.dtype)
+        noise = tf.random.stateless_normal(tf.shape(clean), draw_seed(), dtype=clean.dtype)
+        noisy = clean + deviation * noise
         largest = find_largest(noisy, min(k + 1, self.num_experts))
         weights, chances = softmax_over(noisy, largest[..., :k]), tf.ones_like(clean)
         if k < self.num_experts:

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from trainer.batch_part import find_part, whole_part
+from trainer.loss.mean_losses import MeanLosses
 from transforms.examples import label_name, weight_name
 from transforms.tasks import Task, Tasks
 
@@ -39,7 +40,7 @@ class TaskObjectives(tf.keras.layers.Layer):
         super().__init__(name="objectives")
         self.specs = dict(tasks)
         self.tasks = {name: _ranking_task(name, task) for name, task in tasks.items()}
-        self.total = tf.keras.metrics.Mean("loss")
+        self.total = MeanLosses(tuple(tasks))
 
     def call(
         self,
@@ -66,10 +67,9 @@ class TaskObjectives(tf.keras.layers.Layer):
                 compute_metrics=not training,
             )
             losses.append(spec.weight * loss / size)
-        total = tf.add_n(losses)
         here = tf.reduce_sum(tf.cast(part.present, logits.dtype))
-        self.total.update_state(tf.math.divide_no_nan(total * size, here), sample_weight=here)
-        return TaskLosses(losses, total)
+        self.total.update_state(tf.stack(losses) * size, here)
+        return TaskLosses(losses, tf.add_n(losses))
 
     @property
     def trackers(self) -> list[tf.keras.metrics.Metric]:

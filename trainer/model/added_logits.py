@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from trainer.model.options import PositionTower
+from trainer.noise import hide
 
 
 class WideLogit(tf.keras.layers.Layer):
@@ -42,6 +43,5 @@ class PositionLogit(tf.keras.layers.Layer):
         """[B] int64 -> [T, B]."""
         position = tf.clip_by_value(tf.cast(position, tf.int64), 0, self.options.max_position)
         if training and self.options.dropout:
-            kept = tf.random.uniform(tf.shape(position)) >= self.options.dropout
-            position = tf.where(kept, position, tf.zeros_like(position))
+            position = hide(position, self.options.dropout)
         return tf.transpose(self.table(position))

@@ -7,6 +7,7 @@ import tensorflow as tf
 from trainer.batch_part import BatchPart, mean_over_examples
 from trainer.model.attention import EmbeddedList
 from trainer.model.multi_hash import MultiHashEmbedding
+from trainer.noise import hide
 from transforms.features import CategoricalFeature, Feature, SequenceFeature
 from transforms.preprocessing import FIRST_WORD_ID
 
@@ -48,9 +49,7 @@ class IdEmbedding(tf.keras.layers.Layer):
     ) -> EmbeddedList:
         """The rows of all ids, [B, dim] or [B, M, dim], and which of a list are known."""
         if training and self.dropout:
-            kept = tf.random.uniform(tf.shape(ids)[:1]) >= self.dropout
-            kept = tf.reshape(kept, [-1] + [1] * (ids.shape.rank - 1))
-            ids = tf.where(kept, ids, tf.zeros_like(ids))
+            ids = hide(ids, self.dropout)
         rows = self.table(ids)  # [B, dim] or [B, M, dim]
         if training and self.l2:
             squares = tf.reduce_sum(tf.square(rows), -1)  # [B] or [B, M]

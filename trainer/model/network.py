@@ -16,6 +16,7 @@ from trainer.model.expert_union import ExpertUnion
 from trainer.model.extraction import mix_experts
 from trainer.model.inputs import FeatureInputs
 from trainer.model.stacks import ParallelDense, ParallelStack
+from trainer.noise import Dropout
 from transforms.examples import POSITION
 
 Batch = Mapping[str, tf.Tensor]
@@ -63,7 +64,7 @@ class Network(tfrs.Model):
         self.feature_inputs = FeatureInputs(
             config.features, id_counts, model, config.training.embedding_l2
         )
-        self.input_dropout = tf.keras.layers.Dropout(model.input_dropout)
+        self.input_dropout = Dropout(model.input_dropout)
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{i}") for i in range(model.cross_layers)]
         self.lower_experts = [self._make_experts(f"experts_{i}") for i in range(levels - 1)]
         self.experts = self._make_experts("experts")

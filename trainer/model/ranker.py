@@ -1,6 +1,6 @@
 """The ranker: a network that trains itself, over its experts in use once gates are binary."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from trainer.loss.objective import TaskLosses, TaskObjectives
 from trainer.model.expert_union import ExpertUnion
 from trainer.model.extraction import find_use
 from trainer.model.network import Batch, Network
+from trainer.noise import noise_of_step
 
 
 class Ranker(Network):
@@ -81,10 +82,14 @@ class Ranker(Network):
         kernels = [w for w in self._trained()[0] if "kernel" in w.name] if l2 else []
         return l2 * tf.add_n([tf.constant(0.0), *(tf.reduce_sum(tf.square(w)) for w in kernels)])
 
+    # What AutoGraph would translate has no Python branch on a tensor, and that takes seconds.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, inputs: Batch) -> dict[str, Any]:
         """One step of the optimizer; notes the step at which a gate became binary."""
         variables, optimizer = self._trained()
-        optimizer.apply_gradients(zip(self._gradients(inputs, variables), variables, strict=True))
+        with noise_of_step(self.config.training.seed, optimizer.iterations):
+            gradients = self._gradients(inputs, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
         newly = self.gate.converged() & (self.converged_step < 0)
         step = tf.cast(self.optimizer.iterations, tf.int64)
         self.converged_step.assign(tf.where(newly, step, self.converged_step))
@@ -122,11 +127,16 @@ class Ranker(Network):
         uses = find_use(selected, [self.owners] * len(selected), range(len(self.tasks)))
         return [use.experts for use in uses]
 
-    def narrow(self) -> None:
-        """From the next step on, trains and validates by the experts in use only."""
+    def narrow(self, used: Sequence[np.ndarray] | None = None) -> None:
+        """From the next step on, trains and validates by the experts in use only.
+
+        Args:
+            used: of each level; by default those that some task needs now.
+        """
+        used = self.used_experts() if used is None else used
         with self.distribute_strategy.scope():
             self.union = ExpertUnion(
-                self.expert_levels, self.used_experts(), self.trainable_variables, self.optimizer
+                self.expert_levels, used, self.trainable_variables, self.optimizer
             )
         self._trace_again()
 
@@ -141,6 +151,7 @@ class Ranker(Network):
         self.make_train_function(force=True)
         self.make_test_function(force=True)
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, inputs: Batch) -> dict[str, Any]:
         """Losses and metrics over the whole validation split."""
         self.compute_loss(inputs, training=False)

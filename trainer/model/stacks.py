@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from trainer.noise import Dropout
+
 Activation = Callable[[tf.Tensor], tf.Tensor]
 
 # More layers are one batched product, lest the graph grows with them.
@@ -91,7 +93,7 @@ class ParallelStack(tf.keras.layers.Layer):
         self.layers = [
             ParallelDense(parallel, width, "relu", f"layer_{i}") for i, width in enumerate(units)
         ]
-        self.dropout = tf.keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[B, in] or [p, B, in] -> [p, B, last width]."""

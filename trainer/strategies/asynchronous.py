@@ -1,13 +1,15 @@
 """Training with parameter servers: workers step each by itself, the chief looks on."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from trainer.checkpoints.checkpointer import Checkpointer
+from trainer.checkpoints.progress import Figures, Position
 from trainer.dataset import Batches
+from trainer.divergence import FiniteWatch
 from trainer.model.ranker import Ranker
 from trainer.progress import GateTrajectory
 from trainer.strategies.distribution import Distribution
@@ -34,15 +36,7 @@ class EpochTrajectory(GateTrajectory):
         self._record()
 
 
-def fit_asynchronously(
-    place: Distribution,
-    remote: Ranker,
-    follower: Ranker,
-    batches: Batches,
-    validation: Batches,
-    epochs: int,
-    callbacks: Sequence[tf.keras.callbacks.Callback],
-) -> None:
+class AsynchronousFit:
     """Trains until the callbacks stop it; the follower ends with the weights to keep.
 
     The chief reads the files and gives each batch to the next worker that is free, so an
@@ -56,41 +50,75 @@ def fit_asynchronously(
         follower: a ranker of this process, alike, compiled.
         batches: what to train on.
         validation: what to validate on.
-        epochs: at most.
-        callbacks: what looks at the follower after each epoch.
+        watching: the callbacks, which look at the follower after each epoch.
+        checkpointer: where to begin; before it saves, all batches that were given out are done.
+        watch: looks at the losses.
     """
-    coordinator = tf.distribute.coordinator.ClusterCoordinator(place.strategy)
-    step = tf.function(
-        lambda batch: place.strategy.run(remote.train_step, args=(batch,)), reduce_retracing=True
-    )
-    waiting = _AHEAD * place.asynchronous_workers
-    watching = tf.keras.callbacks.CallbackList(callbacks, model=follower)
-    follower.set_weights(remote.get_weights())
-    follower.stop_training = False
-    watching.on_train_begin()
-    for epoch in range(epochs):
-        remote.reset_metrics()
-        _train_epoch(coordinator, step, batches.epoch(epoch), waiting)
-        logs = {"loss": float(remote.objectives.total.result())}
-        follower.set_weights(remote.get_weights())
-        measured = follower.evaluate(validation.epoch(), verbose=0, return_dict=True)
-        logs |= {f"val_{name}": value for name, value in measured.items()}
-        watching.on_epoch_end(epoch, logs)
-        if follower.stop_training:
-            break
-    watching.on_train_end()
 
+    def __init__(
+        self,
+        place: Distribution,
+        remote: Ranker,
+        follower: Ranker,
+        batches: Batches,
+        validation: Batches,
+        watching: tf.keras.callbacks.CallbackList,
+        checkpointer: Checkpointer,
+        watch: FiniteWatch,
+    ) -> None:
+        self._remote = remote
+        self._follower = follower
+        self._batches = batches
+        self._validation = validation
+        self._watching = watching
+        self._checkpointer = checkpointer
+        self._watch = watch
+        self._coordinator = tf.distribute.coordinator.ClusterCoordinator(place.strategy)
+        self._step = tf.function(
+            lambda batch: place.strategy.run(remote.train_step, args=(batch,)),
+            reduce_retracing=True,
+        )
+        self._waiting = _AHEAD * place.asynchronous_workers
 
-def _train_epoch(
-    coordinator: tf.distribute.coordinator.ClusterCoordinator,
-    step: Callable[..., Any],
-    batches: tf.data.Dataset,
-    waiting: int,
-) -> None:
-    """Gives each batch to a worker, and waits until all are done."""
-    running: deque[tf.distribute.coordinator.RemoteValue] = deque()
-    for batch in batches:
-        if len(running) == waiting:
-            running.popleft().fetch()
-        running.append(coordinator.schedule(step, args=(batch,)))
-    coordinator.join()
+    def run(self, epochs: int) -> None:
+        """Trains at most so many epochs."""
+        start = self._checkpointer.progress
+        self._checkpointer.settle = self._coordinator.join
+        self._follower.set_weights(self._remote.get_weights())
+        self._follower.stop_training = False
+        self._watching.on_train_begin()
+        for epoch in range(start.epoch, 0 if start.is_over else epochs):
+            figures = self._train(epoch, start.step if epoch == start.epoch else 0)
+            figures |= self._validate(epoch)
+            self._watching.on_epoch_end(epoch, figures)
+            is_over = self._follower.stop_training or epoch + 1 == epochs
+            self._checkpointer.after_epoch(epoch, is_over)
+            if is_over:
+                break
+        self._watching.on_train_end()
+
+    def _train(self, epoch: int, first: int) -> Figures:
+        """Gives each batch of an epoch, from one on, to a worker, and waits until all are done."""
+        running: deque[tf.distribute.coordinator.RemoteValue] = deque()
+        if not first:
+            self._remote.reset_metrics()
+        position = Position(epoch, first)
+        for batch in self._batches.epoch(epoch).skip(first):
+            if len(running) == self._waiting:
+                loss = float(running.popleft().fetch()["loss"])
+                self._watch.check_loss(loss, position, self._waiting)
+            running.append(self._coordinator.schedule(self._step, args=(batch,)))
+            position = Position(epoch, position.step + 1)
+            if position.step < self._batches.steps:
+                self._checkpointer.after_step(position)
+        self._coordinator.join()
+        loss = float(self._remote.objectives.total.result())
+        self._watch.check_loss(loss, position, self._waiting)
+        return {"loss": loss}
+
+    def _validate(self, epoch: int) -> Figures:
+        self._follower.set_weights(self._remote.get_weights())
+        held_out = self._validation.epoch()
+        measured = self._follower.evaluate(held_out, verbose=0, return_dict=True)
+        self._watch.check_validation(measured["loss"], epoch, self._follower)
+        return {f"val_{name}": float(value) for name, value in measured.items()}

@@ -1,11 +1,12 @@
 """Makes the strategy that the YAML asks for, and what training needs to know of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import tensorflow as tf
 
+from trainer.checkpoints.progress import START, Position
 from trainer.dataset import Batches
 from trainer.strategies.cluster import Cluster, check_port
 from trainer.strategies.options import (
@@ -37,12 +38,14 @@ class Distribution:
         asynchronous_workers: how many step each by itself (`trainer.strategies.asynchronous`);
             0 if all step together.
         index: of this process among those that train; the chief is 0.
+        in_step: how many processes step together.
     """
 
     strategy: tf.distribute.Strategy
     cuts: bool = False
     asynchronous_workers: int = 0
     index: int = 0
+    in_step: int = 1
 
     @property
     def is_chief(self) -> bool:
@@ -54,14 +57,34 @@ class Distribution:
         """Whether variables are TensorFlow's plain ones, with nothing to gather."""
         return not self.cuts and not self.asynchronous_workers
 
-    def distribute(self, batches: Batches) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    def add_up(self, values: Sequence[float]) -> list[float]:
+        """The sum of each value over the processes that step together.
+
+        All of them have to ask at the same place, and wait for each other there.
+
+        Args:
+            values: of this process; as many in all processes.
+        """
+        if self.in_step == 1:
+            return list(values)
+        local = self.strategy.num_replicas_in_sync // self.in_step
+        totals = _add_up(self.strategy, tf.constant(values, tf.float64) / local)
+        return [float(v) for v in self.strategy.experimental_local_results(totals)[0].numpy()]
+
+    def distribute(
+        self, batches: Batches, start: Position = START
+    ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
         """Epoch after epoch for Keras: the same batches whatever the strategy.
 
         Every process reads all files and cuts its parts from each batch, which is why no
         example is lost or repeated; it costs each the reading and the memory of one device.
+
+        Args:
+            batches: of a split.
+            start: the first of the batches.
         """
         if not self.cuts:
-            return batches.endless().prefetch(tf.data.AUTOTUNE)
+            return batches.endless(*start).prefetch(tf.data.AUTOTUNE)
         replicas = self.strategy.num_replicas_in_sync
         # Else workers would ask each other before each step whether there is one.
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
@@ -69,10 +92,20 @@ class Distribution:
         def make_parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
             count = replicas // context.num_input_pipelines
             first = context.input_pipeline_id * count
-            parts = cut_batches(batches.endless(), batches.batch_size, replicas, first, count)
+            whole = batches.endless(*start)
+            parts = cut_batches(whole, batches.batch_size, replicas, first, count)
             return parts.apply(endless).prefetch(tf.data.AUTOTUNE)
 
         return self.strategy.distribute_datasets_from_function(make_parts)
+
+
+@tf.function
+def _add_up(strategy: tf.distribute.Strategy, values: tf.Tensor) -> tf.Tensor:
+    def add(mine: tf.Tensor) -> tf.Tensor:
+        context, here = tf.distribute.get_replica_context(), tf.identity(mine)
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, here)  # of a tensor with a device
+
+    return strategy.run(add, args=(values,))
 
 
 def one_device() -> Distribution:
@@ -158,7 +191,8 @@ def _make_clustered(options: StrategySection, cluster: Cluster) -> Distribution:
             "training.strategy: multi_worker must be the first that TensorFlow does in a "
             f"process; start `python -m trainer.strategies.member`. TensorFlow: {error}"
         ) from error
-    return Distribution(strategy, cuts=True, index=cluster.index)
+    in_step = sum(map(len, cluster.cluster.values()))
+    return Distribution(strategy, cuts=True, index=cluster.index, in_step=in_step)
 
 
 def serve(cluster: Cluster) -> None:

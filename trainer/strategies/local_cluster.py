@@ -14,17 +14,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.preemption import Preemption, heeding_sigterm
 from trainer.strategies.cluster import VARIABLE
 from trainer.strategies.options import ClusterSection, ParameterServerOptions
-from transforms.errors import ClusterError
+from transforms.errors import ClusterError, DivergedError, GaterankError, PreemptedError
 from transforms.folders import make_folder
 
+ERROR = "error: "
 _HOST = "127.0.0.1"
 _POLL_SECONDS = 0.2
-_GRACE_SECONDS = 10.0
 _CAUSE_SECONDS = 5.0
 _SHOWN_LINES = 20
 _TAIL_BYTES = 20_000
+
+
+# With these all members end, between the same two steps.
+_AGREED = {kind.exit_code: kind for kind in (PreemptedError, DivergedError)}
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Process:
             lines = file.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-_SHOWN_LINES:])
 
+    def error(self) -> str:
+        """The message that it ended with."""
+        return self.last_lines().rpartition(ERROR)[2].partition("\n")[0]
+
 
 def run_local_cluster(command: Sequence[str], options: ClusterSection, log_dir: Path) -> None:
     """Starts a process for each member, and waits until the training is done.
@@ -60,14 +69,17 @@ def run_local_cluster(command: Sequence[str], options: ClusterSection, log_dir: 
 
     Raises:
         ClusterError: if a process fails; all others have been ended then.
+        PreemptedError: if SIGTERM came to this process, which passes it on, or to one of them.
+        DivergedError: if the loss is not finite.
     """
     make_folder(log_dir)
     with ExitStack() as stack:
+        preemption = stack.enter_context(heeding_sigterm())
         members = [
             stack.enter_context(_running(name, command, config, log_dir))
             for name, config in _describe(options)
         ]
-        _wait(members)
+        _wait(members, preemption)
 
 
 def _describe(options: ClusterSection) -> Iterator[tuple[str, str]]:
@@ -109,25 +121,26 @@ def _running(name: str, command: Sequence[str], config: str, log_dir: Path) -> I
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    # Not by SIGTERM: what it would save, it could not save without the others.
+    process.kill()
+    process.wait()
     if process.stdin is not None:
         process.stdin.close()
 
 
-def _wait(members: list[Process]) -> None:
+def _wait(members: list[Process], preemption: Preemption) -> None:
     """Returns once the chief is done, and all others that do not only serve."""
     awaited = [m for m in members if m.name.startswith("chief")] or members
+    is_passed_on = False
     while not any(m.process.poll() for m in members):
         if all(m.process.returncode == 0 for m in awaited):
             return
+        if preemption.is_asked and not is_passed_on:
+            is_passed_on = True
+            for member in awaited:
+                member.process.terminate()
         time.sleep(_POLL_SECONDS)
-    raise ClusterError(_tell(_find_cause(members)))
+    raise _make_error(_find_cause(members), is_passed_on)
 
 
 def _find_cause(members: list[Process]) -> Process:
@@ -137,11 +150,16 @@ def _find_cause(members: list[Process]) -> Process:
         failed = [m for m in members if m.process.poll()]
         causes = [m for m in failed if m.process.returncode != ClusterError.exit_code]
         if causes or time.monotonic() > deadline:
-            return (causes or failed)[0]
+            agreed = [m for m in causes if m.process.returncode in _AGREED]
+            return (agreed or causes or failed)[0]
         time.sleep(_POLL_SECONDS)
 
 
-def _tell(one: Process) -> str:
+def _make_error(one: Process, is_preempted: bool) -> GaterankError:
     code = one.process.returncode
+    if code in _AGREED:
+        return _AGREED[code](one.error())
+    if is_preempted and code == -signal.SIGTERM:
+        return PreemptedError("training: SIGTERM came before the first step")
     how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return f"{one.name} ended {how}; its log is {one.log}:\n{one.last_lines()}"
+    return ClusterError(f"{one.name} ended {how}; its log is {one.log}:\n{one.last_lines()}")

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from trainer.job import TrainJob
+from trainer.strategies.local_cluster import ERROR
 from transforms.errors import GaterankError
 
 TIED = "--tied"
@@ -28,7 +29,7 @@ def main() -> None:
     try:
         run_job(job)
     except GaterankError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"{ERROR}{error}\n")
         sys.exit(error.exit_code)
 
 
@@ -41,7 +42,9 @@ def tie() -> None:
 
 
 def _end_with_input() -> None:
-    sys.stdin.buffer.read()
+    # Not by Python's buffer, whose lock would be in the way when the process ends by itself.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(_ORPHAN_EXIT_CODE)
 
 

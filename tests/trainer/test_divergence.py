@@ -1,0 +1,113 @@
+"""A loss that is not finite stops the training, and the message says what is at fault."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from resumed_runs import make_config, run
+
+from trainer.checkpoints.folder import CheckpointFolder
+from trainer.checkpoints.progress import Position
+from trainer.dataset import Batches, read_batches
+from trainer.divergence import FiniteWatch
+from trainer.train import make_ready
+from transforms.errors import DivergedError
+
+
+def break_column(source: Path, target: Path, split: str, column: str, value: float) -> None:
+    """Writes the transformed examples again; the 1234th of a split has another value."""
+    target.mkdir()
+    for path in source.glob("*.gz"):
+        if not path.name.startswith(split):
+            shutil.copy(path, target)
+            continue
+        records = list(tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator())
+        example = tf.train.Example.FromString(records[len(records) // 2])
+        example.features.feature[column].float_list.value[:] = [value]
+        records[len(records) // 2] = example.SerializeToString()
+        with tf.io.TFRecordWriter(str(target / path.name), "GZIP") as writer:
+            for record in records:
+                writer.write(record)
+
+
+@pytest.fixture(scope="module")
+def broken(transformed) -> Path:
+    break_column(transformed / "transform", transformed / "broken", "train", "age", float("nan"))
+    return transformed / "broken"
+
+
+def test_the_step_the_tasks_and_the_column_are_said_and_the_checkpoint_kept(
+    transformed, trained, broken
+):
+    config = make_config(1)
+    batches = Batches(
+        [str(broken / "train-*")], trained.transform, 250, shuffle_seed=config.training.seed
+    )
+    is_broken = [np.isnan(batch["age"]).any() for batch in batches.epoch(0).as_numpy_iterator()]
+    step = is_broken.index(True) + 1
+    folder = CheckpointFolder(transformed / "diverged", "nan", 2)
+    with pytest.raises(DivergedError) as failure:
+        run(transformed, folder, config, "broken")
+    assert failure.value.exit_code == 9
+    message = str(failure.value)
+    assert f"weights are not finite after epoch 1, step {step}: " in message
+    assert "Tasks: click, watch. " in message
+    assert "values that are not finite: age (1 of " in message
+    if step > 1:
+        newest = folder.file(Position(0, step - 1))
+        assert message.endswith(f"The checkpoint of epoch 1, step {step - 1} is kept: {newest}")
+        weights = [a for name, a in np.load(newest).items() if name.startswith("weight")]
+        assert all(np.isfinite(weight).all() for weight in weights)
+
+
+def test_a_learning_rate_that_is_too_high_is_said(transformed):
+    config = make_config(optimizer="sgd", learning_rate=10.0, final_learning_rate=1.0)
+    with pytest.raises(DivergedError) as failure:
+        run(transformed, None, config)
+    message = str(failure.value)
+    assert "Tasks: " in message and "watch" in message
+    assert "Columns: none; the weights overflowed, so lower `training.learning_rate`" in message
+    assert message.endswith("There is no checkpoint")
+
+
+def test_a_validation_that_is_not_finite_is_said(transformed):
+    source, target = transformed / "transform", transformed / "broken_eval"
+    break_column(source, target, "eval", "label_watch", float("inf"))
+    with pytest.raises(DivergedError, match=r"validation loss .* after epoch 1\. Tasks: watch\. "):
+        run(transformed, None, make_config(), "broken_eval")
+
+
+@pytest.fixture
+def watch(trained) -> FiniteWatch:
+    config = trained.config.trainer_config("candidate")
+    batches, validation = (
+        Batches(trained.files[split], trained.transform, 250) for split in ("train", "eval")
+    )
+    means = batches.mean_labels(config.tasks)
+    return FiniteWatch(make_ready(config, trained.transform, batches, means), batches, validation)
+
+
+def test_weights_that_are_not_finite_are_in_no_checkpoint(watch):
+    watch.check_weights(Position(0, 1))
+    table = watch._ranker.position.table.embeddings
+    table.assign(tf.fill(table.shape, float("inf")))
+    with pytest.raises(DivergedError, match=r"after epoch 1, step 1: .*position/table"):
+        watch.check_weights(Position(0, 1))
+
+
+def test_a_finite_loss_costs_no_look_at_the_data(watch, monkeypatch):
+    monkeypatch.setattr(Batches, "epoch", lambda *_: pytest.fail("the data was read"))
+    watch.check_loss(1.5, Position(0, 1))
+    watch.check_validation(1.5, 0, watch._ranker)
+
+
+def test_the_task_whose_loss_is_not_finite_is_found_among_others(trained):
+    batch = dict(next(iter(read_batches(trained.files["train"], trained.transform, 64))))
+    batch["label_watch"] = tf.fill([64], float("inf"))
+    objectives = trained.ranker.objectives
+    objectives.total.reset_state()
+    trained.ranker.compute_loss(batch)
+    assert objectives.total.not_finite() == ["watch"]
+    objectives.total.reset_state()

@@ -1,0 +1,143 @@
+"""A loss that is not finite: which step, which task, which column."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.checkpoints.progress import Position
+from trainer.dataset import Batches
+from trainer.model.ranker import Ranker
+from transforms.errors import DivergedError
+from transforms.examples import weight_name
+
+# Of an input or a label that nobody has brought to a scale near 1.
+_ENORMOUS = 1e4
+_MAX_COLUMNS = 10
+
+
+class FiniteWatch:
+    """Ends a training whose loss or weights are not finite, and says what is at fault.
+
+    The loss is one that each step yields anyway; what it takes to find the fault is done once
+    there is one: the batch is read again, as its place says which it is.
+
+    Args:
+        ranker: that is trained.
+        batches: what it is trained on.
+        validation: what it is validated on.
+    """
+
+    def __init__(self, ranker: Ranker, batches: Batches, validation: Batches) -> None:
+        self._ranker = ranker
+        self._batches = batches
+        self._validation = validation
+
+    def check_loss(self, loss: float, position: Position, late: int = 0) -> None:
+        """Looks at the loss of the epoch so far.
+
+        Args:
+            loss: of its steps.
+            position: after the last of them.
+            late: how many steps may have been begun since the one whose loss this is.
+
+        Raises:
+            DivergedError: if it is not finite.
+        """
+        if math.isfinite(loss):
+            return
+        tasks = ", ".join(self._ranker.objectives.total.not_finite()) or "all"
+        # The gradient of the batch before may have been what made the weights overflow.
+        first = max(position.step - 2 - late, 0)
+        batches = self._batches.epoch(position.epoch).skip(first).take(position.step - first)
+        raise DivergedError(
+            f"training: the loss is not finite at {position}. Tasks: {tasks}. "
+            f"{tell_columns(batches)}"
+        )
+
+    def check_weights(self, position: Position) -> None:
+        """Looks at the weights, for no checkpoint to have what cannot be trained on.
+
+        Raises:
+            DivergedError: if one is not finite: the loss was, but its gradient was not.
+        """
+        if self._ranker.union is not None:
+            self._ranker.union.write_back()
+        for weight in self._ranker.trainable_variables:
+            if not np.isfinite(weight.numpy()).all():
+                batches = self._batches.epoch(position.epoch)
+                last = batches.skip(max(position.step - 1, 0)).take(1)
+                tasks = ", ".join(self._trained_on_broken_rows(last)) or "all"
+                raise DivergedError(
+                    f"training: weights are not finite after {position}: {weight.name}. "
+                    f"Tasks: {tasks}. {tell_columns(last)}"
+                )
+
+    def _trained_on_broken_rows(self, batches: tf.data.Dataset) -> list[str]:
+        """The tasks that have a label in a row with a value that is not finite.
+
+        A product that takes in its activation gives 0 for what is no number: such a row shows
+        in the gradient and not in the loss.
+        """
+        found = set()
+        for batch in batches.as_numpy_iterator():
+            columns = _floats(batch).values()
+            broken = np.any([~np.isfinite(c.reshape(len(c), -1)).all(1) for c in columns], axis=0)
+            tasks = self._ranker.tasks
+            found |= {task for task in tasks if (batch[weight_name(task)][broken] > 0).any()}
+        return sorted(found)
+
+    def check_validation(self, loss: float, epoch: int, ranker: Ranker) -> None:
+        """Looks at the loss of a ranker in validation.
+
+        Raises:
+            DivergedError: if it is not finite.
+        """
+        if math.isfinite(loss):
+            return
+        tasks = ", ".join(ranker.objectives.total.not_finite()) or "all"
+        raise DivergedError(
+            f"training: the validation loss is not finite after {Position(epoch)}. "
+            f"Tasks: {tasks}. {tell_columns(self._validation.epoch())}"
+        )
+
+
+def tell_columns(batches: tf.data.Dataset) -> str:
+    """Which columns of some batches can have made a loss infinite, as a sentence.
+
+    Args:
+        batches: feature, label or weight name -> tensor.
+
+    Example:
+        >>> batch = {"age": [0.5, 1.0], "price": [1.0, float("nan")], "user": [1, 10**9]}
+        >>> tell_columns(tf.data.Dataset.from_tensors(batch))
+        'Columns with values that are not finite: price (1 of 2)'
+        >>> tell_columns(tf.data.Dataset.from_tensors({"age": [0.5], "income": [2e9]}))
+        'Columns with enormous values, which need a transform: income (up to 2e+09)'
+        >>> tell_columns(tf.data.Dataset.from_tensors({"age": [0.5]}))
+        'Columns: none; the weights overflowed, so lower `training.learning_rate`'
+    """
+    sizes: dict[str, int] = {}
+    broken: dict[str, int] = {}
+    largest: dict[str, float] = {}
+    for batch in batches.as_numpy_iterator():
+        for name, values in _floats(batch).items():
+            finite = values[np.isfinite(values)]
+            sizes[name] = sizes.get(name, 0) + values.size
+            broken[name] = broken.get(name, 0) + values.size - finite.size
+            largest[name] = max(largest.get(name, 0.0), float(np.abs(finite).max(initial=0.0)))
+    if not_finite := [f"{n} ({count} of {sizes[n]})" for n, count in broken.items() if count]:
+        return f"Columns with values that are not finite: {_join(not_finite)}"
+    if enormous := [f"{n} (up to {most:.3g})" for n, most in largest.items() if most >= _ENORMOUS]:
+        return f"Columns with enormous values, which need a transform: {_join(enormous)}"
+    return "Columns: none; the weights overflowed, so lower `training.learning_rate`"
+
+
+def _floats(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: v for name, v in batch.items() if np.issubdtype(v.dtype, np.floating)}
+
+
+def _join(columns: list[str]) -> str:
+    more = len(columns) - _MAX_COLUMNS
+    return ", ".join(columns[:_MAX_COLUMNS]) + (f" and {more} more" if more > 0 else "")
