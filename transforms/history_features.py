@@ -127,3 +127,8 @@ class SequenceFeature(KeyedFeature):
     def words_of(self) -> str:
         """The feature whose vocabulary and embedding it has."""
         return self.column
+
+    @property
+    def embedding_dim(self) -> None:
+        """It has no table of its own, and so no width."""
+        return None

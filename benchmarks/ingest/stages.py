@@ -30,8 +30,8 @@ STAGES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "join": (("steps.partition", "join"),),
     "label and split": (
-        ("steps.write_examples", "label_partition"),
-        ("steps.write_examples", "split_examples"),
+        ("steps.label_pieces", "label_partition"),
+        ("steps.write_examples", "pick_split"),
     ),
     "encode": (("steps.write_examples", "encode_batches"), ("writing.tfrecord", "_write_frames")),
     "checksum": (("writing.tfrecord", "_checksums"),),

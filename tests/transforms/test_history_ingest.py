@@ -199,16 +199,32 @@ def test_a_history_that_knows_too_little_is_refused(tmp_path, feature, message):
         )
 
 
-def test_slices_and_files_change_no_byte(tmp_path, monkeypatch):
+@pytest.mark.parametrize("max_rows", [7, 60])
+def test_pieces_and_slices_change_no_example_and_no_history(tmp_path, monkeypatch, max_rows):
+    """Partitions of requests, of seventy impressions, in pieces; of keys in slices of time."""
     shown, events = random_logs(seed=4)
-    ingest(tmp_path, CONFIG, shown, events)
+    events += [events[0] | {"value": 1.0, "timestamp": START + n} for n in range(40)]
+    events += [feedback(999), *events[:5]]
+    counts = ingest(tmp_path / "whole", CONFIG, shown, events)
 
     def make_small(*arguments):
-        return make_plan(*arguments)._replace(max_key_rows=7)
+        return make_plan(*arguments)._replace(max_rows=max_rows)
 
     monkeypatch.setattr("transforms.ingest.pipeline.make_plan", make_small)
-    run_ingest(CONFIG, str(tmp_path / "logs"), str(tmp_path / "sliced"))
-    assert digest(tmp_path / "out") == digest(tmp_path / "sliced")
+    small = ingest(tmp_path / "small", CONFIG, shown, events)
+    assert small == counts
+    whole, pieces = (
+        {row["request_id"][0]: row for row in read_examples(tmp_path / folder)}
+        for folder in ("whole", "small")
+    )
+    assert whole == pieces
+    whole, pieces = (
+        digest(tmp_path / folder / "out" / "dead_letters") for folder in ("whole", "small")
+    )
+    assert whole == pieces
+    wide = tmp_path / "small" / "wide"
+    run_ingest(CONFIG, str(tmp_path / "small" / "logs"), str(wide), make_wide_pipeline)
+    assert digest(wide) == digest(tmp_path / "small" / "out")
 
 
 def test_without_history_features_there_is_no_history(tmp_path):

@@ -64,7 +64,7 @@ class IngestPlan(NamedTuple):
         shuffle: folder of the one machine that all workers run on, where rows wait for their
             partition; None sends them through the engine.
         span: if only the impressions of one span are to be ingested.
-        max_key_rows: of how many rows of keys the history is made at once.
+        max_rows: of a partition, of requests or of keys, that are worked on at once.
     """
 
     config: DataConfig
@@ -74,7 +74,7 @@ class IngestPlan(NamedTuple):
     history: HistoryFile | None = None
     shuffle: str | None = None
     span: SpanInput | None = None
-    max_key_rows: int = 1 << 20
+    max_rows: int = 1 << 20
 
     @property
     def has_position(self) -> bool:

@@ -140,7 +140,7 @@ def make_key_rows(
 
     Args:
         key_set: the keys.
-        shard: the partition.
+        shard: names the partition.
         impressions: [n], in the order of the examples.
         labels: of each task.
         feedback: of the partition.

@@ -95,8 +95,9 @@ class Histories:
         shard, place = (known.rows.column(name).to_numpy()[known.order] for name in (SHARD, PLACE))
         sizes = np.diff(self._start, append=len(shard))
         moment = np.repeat(np.arange(len(sizes)), sizes)
-        # NumPy sorts 16 bits by radix.
-        by_shard = np.argsort(shard.astype(np.uint16), kind="stable")
+        if shard.max(initial=0) < 2**16:
+            shard = shard.astype(np.uint16)  # which NumPy sorts by radix
+        by_shard = np.argsort(shard, kind="stable")
         for rows in np.split(by_shard, np.flatnonzero(np.diff(shard[by_shard])) + 1):
             if not len(rows):
                 continue

@@ -9,35 +9,39 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.ingest.rows.arrays import Ints, join_batches
-from transforms.ingest.rows.messages import Message, read_batches, send
+from transforms.ingest.rows.messages import Message, Stored, read_batches, send
 
 Runs = Sequence[pa.RecordBatch]
 
 
 @contextmanager
-def gathering(messages: Iterable[Message], max_rows: int) -> Iterator[Runs]:
+def gathering(
+    messages: Iterable[Message | pa.RecordBatch], max_rows: int, folder: str | None = None
+) -> Iterator[Runs]:
     """The batches of messages; what is not in files and more than so many rows goes there.
 
     Args:
-        messages: read once, one after the other.
+        messages: or batches, read once, one after the other.
         max_rows: that may be in memory.
+        folder: where the files go; by default that of the system.
     """
     runs: list[pa.RecordBatch] = []
     waiting: list[pa.RecordBatch] = []
-    folder = None
+    own = None
     try:
         for message in messages:
-            batches = [batch for batch in read_batches(message) if batch.num_rows]
-            (waiting if isinstance(message, bytes) else runs).extend(batches)
+            batches = [message] if isinstance(message, pa.RecordBatch) else read_batches(message)
+            there = runs if isinstance(message, Stored) else waiting
+            there += [batch for batch in batches if batch.num_rows]
             if sum(batch.num_rows for batch in waiting) > max_rows:
-                folder = folder or tempfile.mkdtemp(prefix="gaterank-rows-")
-                stored = send(((0, batch) for batch in waiting), folder)
+                own = own or tempfile.mkdtemp(prefix="gaterank-rows-", dir=folder)
+                stored = send(((0, batch) for batch in waiting), own)
                 runs += [batch for _, place in stored for batch in read_batches(place)]
                 waiting = []
         yield [*runs, *waiting]
     finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if own is not None:
+            shutil.rmtree(own, ignore_errors=True)
 
 
 def slices(

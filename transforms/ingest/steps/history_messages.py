@@ -30,13 +30,19 @@ def label_totals(plan: IngestPlan, labelled: Labelled) -> Totals:
 
 
 def key_messages(
-    plan: IngestPlan, partition: int, labelled: Labelled
+    plan: IngestPlan, shard: int, labelled: Labelled
 ) -> Iterator[tuple[tuple[int, int], Message]]:
-    """((number of the key set, partition of the key), rows by rising time)."""
+    """((number of the key set, partition of the key), rows by rising time).
+
+    Args:
+        plan: of the ingestion.
+        shard: which piece of which partition it is, as one number.
+        labelled: the piece.
+    """
     for number, key_set in enumerate(plan.key_sets):
         rows = make_key_rows(
             key_set,
-            partition,
+            shard,
             labelled.joined.impressions,
             labelled.labels,
             labelled.feedback,

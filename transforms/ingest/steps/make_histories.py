@@ -42,7 +42,7 @@ class HistoryInputs(NamedTuple):
 class MakeHistories(beam.PTransform[Any, Any]):
     """Makes the history features, and writes what is known at the end.
 
-    Gives ((partition of the request), (number of the key set, rows as Arrow IPC)).
+    Gives (partition of the request, (piece of it, number of the key set, message)).
 
     Args:
         plan: of the ingestion.
@@ -112,12 +112,13 @@ class MakeStatisticsFn(beam.DoFn):
         key, messages = element
         plan, key_set = self._plan, self._plan.key_sets[key[0]]
         state = unpack(messages[STATE], state_schema([key_set]))
-        with gathering(messages[KEY_ROWS], plan.max_key_rows) as runs:
+        with gathering(messages[KEY_ROWS], plan.max_rows, plan.shuffle) as runs:
             until = plan.history.until if plan.history else -1
-            keys = KeyPartition(key_set, runs, state, until, plan.max_key_rows)
-            for pieces in keys.statistics(totals):
-                for partition, message in send(pieces, plan.shuffle):
-                    yield partition, (key[0], message)
+            keys = KeyPartition(key_set, runs, state, until, plan.max_rows)
+            for told in keys.statistics(totals):
+                for shard, message in send(told, plan.shuffle):
+                    piece, partition = divmod(shard, plan.config.logs.partitions)
+                    yield partition, (piece, key[0], message)
         for _, message in send([(0, keys.state_at(max(until, totals.last)))], plan.shuffle):
             yield TaggedOutput(STATE, (key, message))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.config import DataConfig
-from transforms.examples import KEYS, POSITION, SPLITS, TIMESTAMP, label_name, weight_name
+from transforms.examples import KEYS, POSITION, TIMESTAMP, label_name, weight_name
 from transforms.ingest.adapters.base import Role
 from transforms.ingest.counting.tally import Tally
 from transforms.ingest.dead_letters.files import refuse_rows
@@ -71,25 +71,28 @@ def label_partition(
     return Labelled(examples, labels, joined, attribution.feedback, dead, tally)
 
 
-def split_examples(
-    examples: pa.RecordBatch, config: DataConfig, eval_from: int | None, tally: Tally
-) -> dict[str, pa.RecordBatch]:
-    """Parts the examples of a partition into splits, and counts them and their labels.
+def pick_split(
+    split: str,
+    examples: pa.RecordBatch,
+    config: DataConfig,
+    eval_from: int | None,
+    tally: Tally,
+) -> pa.RecordBatch:
+    """The examples of one split, which it counts with their labels.
 
     Args:
-        examples: of the partition.
+        split: its name.
+        examples: of a partition, or a piece of it.
         config: the split and the tasks.
         eval_from: the first millisecond of the eval split, if the split is by time.
         tally: counts.
     """
     is_eval = flag_eval(examples, config.logs.split, eval_from)
-    flags = {"train": ~is_eval, "eval": is_eval}
-    splits = {split: examples.filter(pa.array(flags[split])) for split in SPLITS}
-    for split, rows in splits.items():
-        tally.add("splits", split, amount=rows.num_rows)
-        for task in config.tasks:
-            _tally_labels(rows, task, split, tally)
-    return splits
+    rows = examples.filter(pa.array(is_eval == (split == "eval")))
+    tally.add("splits", split, amount=rows.num_rows)
+    for task in config.tasks:
+        _tally_labels(rows, task, split, tally)
+    return rows
 
 
 def _dead_letters(

@@ -1,5 +1,6 @@
 """The Beam step that turns each partition into its shards."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,14 +18,16 @@ from transforms.ingest.dead_letters.files import (
 )
 from transforms.ingest.plan import IngestOutputs, IngestPlan
 from transforms.ingest.rows.messages import Message, read_batches, send, unpack
+from transforms.ingest.rows.slices import Runs, gathering
 from transforms.ingest.steps.add_history import add_history
 from transforms.ingest.steps.find_eval_start import FindEvalStartFn
 from transforms.ingest.steps.history_messages import key_messages, label_totals
+from transforms.ingest.steps.label_pieces import label_pieces
 from transforms.ingest.steps.make_histories import KEY_ROWS, TOTALS, HistoryInputs, MakeHistories
-from transforms.ingest.steps.partition import Labelled, label_partition, split_examples
+from transforms.ingest.steps.partition import Labelled, pick_split
 from transforms.ingest.steps.read_logs import DEAD_LETTERS, FEEDBACK, IMPRESSIONS, Read
 from transforms.ingest.steps.write_counts import count_in_beam
-from transforms.ingest.writing.examples import encode_batches
+from transforms.ingest.writing.examples import Examples, encode_batches
 from transforms.ingest.writing.tfrecord import shard_path, write_records
 
 _NEVER = 2**63 - 1
@@ -98,12 +101,8 @@ class _WriterFn(beam.DoFn):
         self._plan = plan
         self._outputs = outputs
 
-    def _label(self, messages: dict[str, Iterable[Message]]) -> Labelled:
-        return label_partition(
-            self._plan,
-            unpack(messages[IMPRESSIONS], self._plan.schema("impressions")),
-            unpack(messages[FEEDBACK], self._plan.schema("feedback")),
-        )
+    def _label(self, messages: dict[str, Iterable[Message]]) -> Iterator[Labelled]:
+        return label_pieces(self._plan, messages[IMPRESSIONS], messages[FEEDBACK])
 
     def _write_dead_letters(
         self, partition: int, messages: Iterable[Message], found: list[pa.RecordBatch]
@@ -113,13 +112,24 @@ class _WriterFn(beam.DoFn):
         write_dead_letters(path, [unpack(messages, DEAD_LETTER_SCHEMA), *found])
 
     def _write_examples(
-        self, partition: int, examples: pa.RecordBatch, eval_from: int | None, tally: Tally
+        self,
+        partition: int,
+        pieces: Iterable[pa.RecordBatch],
+        eval_from: int | None,
+        tally: Tally,
     ) -> None:
         logs = self._plan.config.logs
-        splits = split_examples(examples, self._plan.config, eval_from, tally)
-        for split, folder in zip(SPLITS, (self._outputs.train, self._outputs.eval), strict=True):
-            path = shard_path(folder, partition, logs.partitions, logs.gzip_level)
-            write_records(path, encode_batches(splits[split]), logs.gzip_level)
+        # Once for each split; of several pieces only the files hold them all.
+        with gathering(pieces, self._plan.max_rows, self._plan.shuffle) as runs:
+            for split, folder in zip(SPLITS, self._outputs[: len(SPLITS)], strict=True):
+                path = shard_path(folder, partition, logs.partitions, logs.gzip_level)
+                write_records(path, self._encode(split, runs, eval_from, tally), logs.gzip_level)
+
+    def _encode(
+        self, split: str, runs: Runs, eval_from: int | None, tally: Tally
+    ) -> Iterator[Examples]:
+        for rows in runs:
+            yield from encode_batches(pick_split(split, rows, self._plan.config, eval_from, tally))
 
 
 class WritePartitionFn(_WriterFn):
@@ -129,11 +139,19 @@ class WritePartitionFn(_WriterFn):
         self, element: tuple[int, dict[str, Iterable[Message]]], eval_from: int | None
     ) -> Iterator[Tally]:
         partition, messages = element
-        labelled = self._label(messages)
-        self._write_examples(partition, labelled.examples, eval_from, labelled.tally)
-        self._write_dead_letters(partition, messages[DEAD_LETTERS], labelled.dead_letters)
-        count_in_beam(labelled.tally)
-        yield labelled.tally
+        tally = Tally()
+        dead_letters: list[pa.RecordBatch] = []
+
+        def examples() -> Iterator[pa.RecordBatch]:
+            for labelled in self._label(messages):
+                tally.merge([labelled.tally])
+                dead_letters.extend(labelled.dead_letters)
+                yield labelled.examples
+
+        self._write_examples(partition, examples(), eval_from, tally)
+        self._write_dead_letters(partition, messages[DEAD_LETTERS], dead_letters)
+        count_in_beam(tally)
+        yield tally
 
 
 class LabelPartitionFn(_WriterFn):
@@ -141,14 +159,20 @@ class LabelPartitionFn(_WriterFn):
 
     def process(self, element: tuple[int, dict[str, Iterable[Message]]]) -> Iterator[Any]:
         partition, messages = element
-        labelled = self._label(messages)
-        self._write_dead_letters(partition, messages[DEAD_LETTERS], labelled.dead_letters)
-        yield from send([(partition, labelled.examples)], self._plan.shuffle)
-        yield TaggedOutput(TOTALS, label_totals(self._plan, labelled))
-        for message in key_messages(self._plan, partition, labelled):
-            yield TaggedOutput(KEY_ROWS, message)
-        count_in_beam(labelled.tally)
-        yield TaggedOutput(_TALLIES, labelled.tally)
+        tally = Tally()
+        dead_letters: list[pa.RecordBatch] = []
+        for piece, labelled in enumerate(self._label(messages)):
+            for _, message in send([(partition, labelled.examples)], self._plan.shuffle):
+                yield partition, (piece, message)
+            yield TaggedOutput(TOTALS, label_totals(self._plan, labelled))
+            shard = piece * self._plan.config.logs.partitions + partition
+            for told in key_messages(self._plan, shard, labelled):
+                yield TaggedOutput(KEY_ROWS, told)
+            tally.merge([labelled.tally])
+            dead_letters += labelled.dead_letters
+        self._write_dead_letters(partition, messages[DEAD_LETTERS], dead_letters)
+        count_in_beam(tally)
+        yield TaggedOutput(_TALLIES, tally)
 
 
 class WriteWithHistoryFn(_WriterFn):
@@ -158,11 +182,21 @@ class WriteWithHistoryFn(_WriterFn):
         self, element: tuple[int, dict[str, Iterable[Any]]], eval_from: int | None
     ) -> Iterator[Tally]:
         partition, messages = element
-        (message,), tally = messages[_EXAMPLES], Tally()
-        (examples,) = read_batches(message)
-        examples = add_history(self._plan, examples, messages[_HISTORIES])
-        for feature in self._plan.config.history_features:
-            tally.add("missing", feature, amount=examples.column(feature).null_count)
-        self._write_examples(partition, examples, eval_from, tally)
+        tally = Tally()
+        pieces = self._with_history(messages[_EXAMPLES], messages[_HISTORIES], tally)
+        self._write_examples(partition, pieces, eval_from, tally)
         count_in_beam(tally)
         yield tally
+
+    def _with_history(
+        self, examples: Iterable[Any], histories: Iterable[Any], tally: Tally
+    ) -> Iterator[pa.RecordBatch]:
+        told = defaultdict(list)
+        for piece, number, message in histories:
+            told[piece].append((number, message))
+        for piece, message in sorted(examples, key=lambda found: found[0]):
+            (rows,) = read_batches(message)
+            rows = add_history(self._plan, rows, told[piece])
+            for feature in self._plan.config.history_features:
+                tally.add("missing", feature, amount=rows.column(feature).null_count)
+            yield rows
