@@ -210,6 +210,7 @@ def columns(size: int) -> dict[str, np.ndarray]:
     return {
         "segment": np.array(["student"], object),
         "daily_minutes": np.array([30], np.float32),
+        "clicked": np.array([["news", "", "never seen", "", ""]], object),
         "device": np.array(["tv"], object),
         "category": np.array(["news"] * size, object),
         "duration_seconds": np.full(size, 60, np.float32),
