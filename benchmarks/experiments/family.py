@@ -16,9 +16,8 @@ import numpy as np
 import tensorflow as tf
 from pydantic import Field
 
-from benchmarks.experiments.family_data import make_ready_with_lists
 from benchmarks.experiments.family_report import write_report
-from benchmarks.experiments.ranker_data import ReadyLogs, measure, simulate_once
+from benchmarks.experiments.ranker_data import ReadyLogs, make_ready, measure, simulate_once
 from benchmarks.harness.experiment import DataSetup, Experiment, Settings, load_sizes, main
 from benchmarks.harness.trials import Result, Trial, Trials
 from pipeline.config import RankerConfig, load_config
@@ -50,12 +49,10 @@ class Option(Section):
     Attributes:
         changes: keys of the YAML with their values; null takes a value away.
         against: the option that it is compared with; by default the preset itself.
-        list_of: a feature that lists what the user clicked before.
     """
 
     changes: dict[str, Any] = Field(default_factory=dict)
     against: str = "default"
-    list_of: str | None = None
 
 
 class Case(Section):
@@ -64,13 +61,11 @@ class Case(Section):
     Attributes:
         name: `simulated` or `kuairand`.
         preset: the ranker.
-        clicked: the task whose positive labels make the list of clicked items.
         options: name -> what differs; `default` is always there.
     """
 
     name: str
     preset: str
-    clicked: str
     options: dict[str, Option]
 
 
@@ -113,9 +108,9 @@ def ready_logs(case: Case, option: Option, setup: Setup) -> ReadyLogs:
     if case.name == SIMULATED:
         folder = _WORK / f"{case.name}-{setup.impressions}"
         logs = simulate_once(folder / "logs", setup.impressions)
-    data = config.data_config().model_dump_json() + str(option.list_of) + str(logs)
+    data = f"{config.data_config().model_dump_json()} {logs}"
     name = hashlib.sha256(data.encode()).hexdigest()[:12]
-    return make_ready_with_lists(config, logs, folder / name, option.list_of, case.clicked)
+    return make_ready(config, logs, folder / name)
 
 
 def train_once(case: Case, option: Option, seed: int, logs: ReadyLogs, setup: Setup) -> Result:
