@@ -164,8 +164,9 @@ def _floats(batch: Batch) -> dict[str, np.ndarray]:
 def _find_broken(batch: Batch) -> np.ndarray:
     """[B] bool: the rows that have a value that is not finite."""
     columns = _floats(batch).values()
-    broken = [~np.isfinite(c.reshape(len(c), -1)).all(axis=1) for c in columns]
-    return np.any(broken, axis=0)
+    by_column = [~np.isfinite(c.reshape(len(c), -1)).all(axis=1) for c in columns]
+    broken: np.ndarray = np.any(by_column, axis=0)
+    return broken
 
 
 def _join(columns: list[str]) -> str:
