@@ -1,13 +1,14 @@
 """A loss that is not finite: which step, which task, which column."""
 
 import math
-from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from trainer.checkpoints.progress import Position
+from trainer.checkpoints.progress import START, Position
 from trainer.dataset import Batches
+from trainer.model.network import Batch
 from trainer.model.ranker import Ranker
 from transforms.errors import DivergedError
 from transforms.examples import weight_name
@@ -15,6 +16,13 @@ from transforms.examples import weight_name
 # Of an input or a label that nobody has brought to a scale near 1.
 _ENORMOUS = 1e4
 _MAX_COLUMNS = 10
+
+
+class _Fault(NamedTuple):
+    """What made a loss or a weight no number: a sentence, and the tasks of the rows."""
+
+    columns: str
+    tasks: list[str]
 
 
 class FiniteWatch:
@@ -33,6 +41,7 @@ class FiniteWatch:
         self._ranker = ranker
         self._batches = batches
         self._validation = validation
+        self._good = START
 
     def check_loss(self, loss: float, position: Position, late: int = 0) -> None:
         """Looks at the loss of the epoch so far.
@@ -48,45 +57,59 @@ class FiniteWatch:
         if math.isfinite(loss):
             return
         tasks = ", ".join(self._ranker.objectives.total.not_finite()) or "all"
-        # The gradient of the batch before may have been what made the weights overflow.
-        first = max(position.step - 2 - late, 0)
-        batches = self._batches.epoch(position.epoch).skip(first).take(position.step - first)
+        columns = self._find_fault(position, late).columns
         raise DivergedError(
-            f"training: the loss is not finite at {position}. Tasks: {tasks}. "
-            f"{tell_columns(batches)}"
+            f"training: the loss is not finite at {position}. Tasks: {tasks}. {columns}"
         )
 
     def check_weights(self, position: Position) -> None:
         """Looks at the weights, for no checkpoint to have what cannot be trained on.
 
+        A product that takes in its activation gives 0 for what is no number: such a row shows
+        in the gradient and not in the loss.
+
         Raises:
-            DivergedError: if one is not finite: the loss was, but its gradient was not.
+            DivergedError: if one is not finite.
         """
+        position = self._end_of_steps(position)
+        if position == self._good:
+            return
         if self._ranker.union is not None:
             self._ranker.union.write_back()
         for weight in self._ranker.trainable_variables:
             if not np.isfinite(weight.numpy()).all():
-                batches = self._batches.epoch(position.epoch)
-                last = batches.skip(max(position.step - 1, 0)).take(1)
-                tasks = ", ".join(self._trained_on_broken_rows(last)) or "all"
+                fault = self._find_fault(position)
                 raise DivergedError(
                     f"training: weights are not finite after {position}: {weight.name}. "
-                    f"Tasks: {tasks}. {tell_columns(last)}"
+                    f"Tasks: {', '.join(fault.tasks) or 'all'}. {fault.columns}"
                 )
+        self._good = position
 
-    def _trained_on_broken_rows(self, batches: tf.data.Dataset) -> list[str]:
-        """The tasks that have a label in a row with a value that is not finite.
+    def _end_of_steps(self, position: Position) -> Position:
+        """The beginning of an epoch as the end of the one before; between, no weight changes."""
+        epoch, step = position
+        return position if step or not epoch else Position(epoch - 1, self._batches.steps)
 
-        A product that takes in its activation gives 0 for what is no number: such a row shows
-        in the gradient and not in the loss.
+    def _find_fault(self, position: Position, late: int = 0) -> _Fault:
+        """The first batch since all was well that has what is not finite, or else the last two.
+
+        The gradient of the one before may have made the weights overflow. A label of any batch
+        is in the mean that its output began with.
         """
-        found = set()
-        for batch in batches.as_numpy_iterator():
-            columns = _floats(batch).values()
-            broken = np.any([~np.isfinite(c.reshape(len(c), -1)).all(1) for c in columns], axis=0)
-            tasks = self._ranker.tasks
-            found |= {task for task in tasks if (batch[weight_name(task)][broken] > 0).any()}
-        return sorted(found)
+        epoch, end = position
+        batches, first = self._batches.epoch(epoch), max(end - 2 - late, 0)
+        start = self._good.step if self._good.epoch == epoch else 0
+        for begin in (start, 0):
+            for step, batch in enumerate(batches.skip(begin), begin + 1):
+                if (rows := _find_broken(batch)).any():
+                    columns = tell_columns(tf.data.Dataset.from_tensors(batch))
+                    return _Fault(f"{columns} in step {step}", self._trained_on(batch, rows))
+        return _Fault(tell_columns(batches.skip(first).take(end - first)), [])
+
+    def _trained_on(self, batch: Batch, rows: np.ndarray) -> list[str]:
+        """The tasks that have a label in some of the rows."""
+        counts = {task: batch[weight_name(task)].numpy()[rows] for task in self._ranker.tasks}
+        return [task for task, weights in counts.items() if (weights > 0).any()]
 
     def check_validation(self, loss: float, epoch: int, ranker: Ranker) -> None:
         """Looks at the loss of a ranker in validation.
@@ -121,7 +144,7 @@ def tell_columns(batches: tf.data.Dataset) -> str:
     sizes: dict[str, int] = {}
     broken: dict[str, int] = {}
     largest: dict[str, float] = {}
-    for batch in batches.as_numpy_iterator():
+    for batch in batches:
         for name, values in _floats(batch).items():
             finite = values[np.isfinite(values)]
             sizes[name] = sizes.get(name, 0) + values.size
@@ -134,8 +157,16 @@ def tell_columns(batches: tf.data.Dataset) -> str:
     return "Columns: none; the weights overflowed, so lower `training.learning_rate`"
 
 
-def _floats(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: v for name, v in batch.items() if np.issubdtype(v.dtype, np.floating)}
+def _floats(batch: Batch) -> dict[str, np.ndarray]:
+    return {name: values.numpy() for name, values in batch.items() if values.dtype.is_floating}
+
+
+def _find_broken(batch: Batch) -> np.ndarray:
+    """[B] bool: the rows that have a value that is not finite."""
+    columns = _floats(batch).values()
+    by_column = [~np.isfinite(c.reshape(len(c), -1)).all(axis=1) for c in columns]
+    broken: np.ndarray = np.any(by_column, axis=0)
+    return broken
 
 
 def _join(columns: list[str]) -> str:

@@ -33,12 +33,10 @@ class TrainUnion(tf.keras.callbacks.Callback):
 
     def snapshot(self) -> UnionState:
         """For a checkpoint."""
-        union = self.model.union
+        levels = self.model.union.levels if self.model.union is not None else []
         return UnionState(
             step=self.step,
-            experts=()
-            if union is None
-            else tuple(tuple(level.indices.tolist()) for level in union.levels),
+            experts=tuple(tuple(level.indices.tolist()) for level in levels),
             done=self._done,
             steps=(self.steps[0], self.steps[1]),
             seconds=(self.seconds[0], self.seconds[1]),

@@ -155,6 +155,11 @@ def test_the_next_run_takes_what_was_finished_from_the_cache(out_of_room, killed
     assert out_of_room.unchanged() == killed_in_the_push.unchanged()
 
 
+def test_the_training_that_was_killed_goes_on(out_of_room):
+    assert "goes on from epoch " in out_of_room.output
+    assert "epoch 1:" not in out_of_room.output.split("goes on from epoch ")[1].split(" ...")[0]
+
+
 def test_a_run_killed_in_the_push_serves_nothing(killed_in_the_push):
     assert killed_in_the_push.code == -signal.SIGKILL
     assert "Pusher ..." in killed_in_the_push.output.splitlines()[-1]
@@ -166,6 +171,7 @@ def test_the_run_after_that_pushes_one_whole_version(finished, workspace):
     assert finished.served == ["1"]
     assert not {"Pusher", "ReportGates"} & set(finished.unchanged())
     assert len(finished.unchanged()) == 12
+    assert not list(workspace.folder.glob("checkpoints/*")), "nothing is left of them"
     newest = workspace.runs()[0]
     assert newest.pushed_version == "1"
     scorer = ExampleScorer(workspace.places(newest.ranker, "").served)

@@ -32,34 +32,42 @@ def break_column(source: Path, target: Path, split: str, column: str, value: flo
                 writer.write(record)
 
 
-@pytest.fixture(scope="module")
-def broken(transformed) -> Path:
-    break_column(transformed / "transform", transformed / "broken", "train", "age", float("nan"))
-    return transformed / "broken"
-
-
-def test_the_step_the_tasks_and_the_column_are_said_and_the_checkpoint_kept(
-    transformed, trained, broken
-):
-    config = make_config(1)
-    batches = Batches(
-        [str(broken / "train-*")], trained.transform, 250, shuffle_seed=config.training.seed
-    )
-    is_broken = [np.isnan(batch["age"]).any() for batch in batches.epoch(0).as_numpy_iterator()]
-    step = is_broken.index(True) + 1
-    folder = CheckpointFolder(transformed / "diverged", "nan", 2)
+def run_broken(transformed, trained, column: str) -> tuple[int, str, CheckpointFolder]:
+    """The step that has the value that is no number, the message, and the checkpoints."""
+    source, broken = transformed / "transform", transformed / f"broken_{column}"
+    break_column(source, broken, "train", column, float("nan"))
+    config, files = make_config(3), [str(broken / "train-*")]
+    batches = Batches(files, trained.transform, 250, shuffle_seed=config.training.seed)
+    is_broken = [np.isnan(batch[column]).any() for batch in batches.epoch(0).as_numpy_iterator()]
+    folder = CheckpointFolder(transformed / "diverged", column, 2)
     with pytest.raises(DivergedError) as failure:
-        run(transformed, folder, config, "broken")
+        run(transformed, folder, config, broken.name)
     assert failure.value.exit_code == 9
-    message = str(failure.value)
-    assert f"weights are not finite after epoch 1, step {step}: " in message
+    return is_broken.index(True) + 1, str(failure.value), folder
+
+
+def test_the_step_the_task_and_the_column_are_said(transformed, trained):
+    step, message, folder = run_broken(transformed, trained, "label_watch")
+    # The mean of the label, which its output begins with, is no number either.
+    assert message.startswith(
+        "training: the loss is not finite at epoch 1, step 1. Tasks: watch. Columns with values "
+        f"that are not finite: label_watch (1 of 250) in step {step}. There is no checkpoint"
+    )
+    assert folder.positions() == []
+
+
+def test_a_fault_that_a_relu_hides_is_in_no_checkpoint_and_the_last_good_one_kept(
+    transformed, trained
+):
+    step, message, folder = run_broken(transformed, trained, "age")
+    assert message.startswith("training: weights are not finite after epoch 1, step ")
     assert "Tasks: click, watch. " in message
-    assert "values that are not finite: age (1 of " in message
-    if step > 1:
-        newest = folder.file(Position(0, step - 1))
-        assert message.endswith(f"The checkpoint of epoch 1, step {step - 1} is kept: {newest}")
-        weights = [a for name, a in np.load(newest).items() if name.startswith("weight")]
-        assert all(np.isfinite(weight).all() for weight in weights)
+    assert f"values that are not finite: age (1 of 250) in step {step}. " in message
+    newest = Position(0, (step - 1) // 3 * 3)
+    assert newest.step > 0 and folder.positions()[0] == newest
+    assert message.endswith(f"The checkpoint of {newest} is kept: {folder.file(newest)}")
+    weights = [a for name, a in np.load(folder.file(newest)).items() if name.startswith("weight")]
+    assert all(np.isfinite(weight).all() for weight in weights)
 
 
 def test_a_learning_rate_that_is_too_high_is_said(transformed):
@@ -93,8 +101,8 @@ def test_weights_that_are_not_finite_are_in_no_checkpoint(watch):
     watch.check_weights(Position(0, 1))
     table = watch._ranker.position.table.embeddings
     table.assign(tf.fill(table.shape, float("inf")))
-    with pytest.raises(DivergedError, match=r"after epoch 1, step 1: .*position/table"):
-        watch.check_weights(Position(0, 1))
+    with pytest.raises(DivergedError, match=r"after epoch 1, step 2: .*position/table"):
+        watch.check_weights(Position(0, 2))
 
 
 def test_a_finite_loss_costs_no_look_at_the_data(watch, monkeypatch):

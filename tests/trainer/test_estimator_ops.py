@@ -8,6 +8,7 @@ from trainer.estimators import skip_ops, unbiased
 from trainer.estimators.capacity import capacity_of, log_softmax
 from trainer.estimators.ops import estimating_weights, make_route
 from trainer.estimators.registry import ROUTERS, UNBIASED
+from trainer.noise import draw_seed, noise_of_step
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 3))
 LOSSES = np.random.default_rng(1).normal(size=(6, 3))
@@ -20,11 +21,11 @@ def make(name, factor=1.0):
 
 
 @pytest.mark.parametrize("name", sorted(set(ROUTERS) - {"skip"}))
-def test_a_route_on_the_host_is_the_router_with_a_seed_of_tensorflow(name):
-    tf.random.set_seed(3)
-    seed = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32).numpy()
-    tf.random.set_seed(3)
-    weights = make(name)(tf.constant(LOGITS))
+def test_a_route_on_the_host_is_the_router_with_the_noise_of_the_step(name):
+    with noise_of_step(3, tf.constant(5)):
+        seed = tf.random.stateless_uniform([2], draw_seed(), 0, tf.int32.max, tf.int32).numpy()
+    with noise_of_step(3, tf.constant(5)):
+        weights = make(name)(tf.constant(LOGITS))
     expected = ROUTERS[name](LOGITS, 2, np.random.default_rng(seed))
     np.testing.assert_array_equal(weights, expected)
 

@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from trainer.noise import draw_seed
 
+_TINY = 1e-20
+
 
 def route_skip(logits: tf.Tensor, capacity_factor: float) -> tf.Tensor:
     """`trainer.estimators.unbiased.skip` with c = ceil(capacity_factor B / n).
@@ -22,8 +24,10 @@ def route_skip(logits: tf.Tensor, capacity_factor: float) -> tf.Tensor:
     """
     num_experts = logits.shape[-1]
     size = tf.shape(logits)[:-1]  # [..., B]
-    flat = tf.reshape(tf.stop_gradient(logits), [-1, num_experts])
-    choices = tf.reshape(tf.random.stateless_categorical(flat, 1, draw_seed()), size)
+    # The largest of the logits with Gumbel noise: XLA has no stateless categorical draw.
+    noise = tf.random.stateless_uniform(tf.shape(logits), draw_seed(), _TINY, dtype=logits.dtype)
+    gumbel = -tf.math.log(-tf.math.log(noise))
+    choices = tf.argmax(tf.stop_gradient(logits) + gumbel, axis=-1)  # [..., B]
     slots = tf.cast(size[-1], tf.float64) * capacity_factor / num_experts
     capacity = tf.cast(tf.math.ceil(slots), tf.int32)
     keys = tf.random.stateless_uniform(size, draw_seed())

@@ -114,6 +114,7 @@ class AsynchronousFit:
         self._coordinator.join()
         loss = float(self._remote.objectives.total.result())
         self._watch.check_loss(loss, position, self._waiting)
+        self._watch.check_weights(position)
         return {"loss": loss}
 
     def _validate(self, epoch: int) -> Figures:

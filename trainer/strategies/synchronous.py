@@ -84,6 +84,8 @@ class SynchronousFit:
             self._watch.check_loss(figures["loss"], position)
             self._watching.on_train_batch_end(step, figures)
             is_last = position.step == self._batches.steps
+            if is_last:
+                self._watch.check_weights(position)
             self._checkpointer.after_step(position, figures if is_last else None)
         return figures
 
