@@ -103,7 +103,7 @@ def run(workspace, tmp_path_factory) -> Callable[..., Ended]:
 
 @pytest.fixture(scope="module")
 def killed_in_training(run) -> Ended:
-    return run(kill_at="epoch 1:")
+    return run(kill_at="epoch 2:")
 
 
 @pytest.fixture(scope="module")

@@ -122,13 +122,14 @@ def test_rank_agrees_with_the_same_impressions_as_examples(served, size):
     columns |= {
         "segment": tf.constant(words(user, "segment", 1)),
         "seen": tf.constant([words(user, "seen", 3)]),
+        "recent": tf.constant([words(user, "recent", 4)]),
         "price": tf.constant([number(row, "price") for row in rows], tf.float32),
         "category": tf.constant([words(row, "category", 1)[0] for row in rows]),
         "tags": tf.constant([words(row, "tags", 3) for row in rows]),
     }
     ranked = models["pruned"].signatures["rank"](**columns)
     for row in rows:
-        for name in ("age", "income", "hour", "segment", "seen"):
+        for name in ("age", "income", "hour", "segment", "seen", "recent"):
             row.features.feature[name].CopyFrom(user.features.feature[name])
         row.features.feature["position"].int64_list.value[:] = [1]
     expected = predict(models["pruned"], [row.SerializeToString() for row in rows])

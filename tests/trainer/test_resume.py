@@ -26,13 +26,14 @@ from transforms.errors import InputError, PreemptedError
 
 
 class Ended(NamedTuple):
-    """What a training ended with, and what was said and left on the way."""
+    """What a training ended with, what was said and left on the way, SIGTERM's handlers."""
 
     weights: list[np.ndarray]
     record: dict[str, Any]
     logged: list[str]
     left: list[list[Position]]
     folder: CheckpointFolder
+    handlers: tuple[Any, Any] = (None, None)
 
 
 def die() -> None:
@@ -54,7 +55,7 @@ def whole(transformed) -> Ended:
 def interrupted(transformed) -> Ended:
     """Killed before it narrows and after, broken on disk, and asked to leave in a validation."""
     folder = CheckpointFolder(transformed / "checkpoints", "interrupted", 2)
-    lines, left = [], []
+    lines, left, before = [], [], signal.getsignal(signal.SIGTERM)
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
     logger = logging.getLogger("gaterank.train")
@@ -73,7 +74,8 @@ def interrupted(transformed) -> Ended:
         ranker, record = run(transformed, folder)
     logger.removeHandler(handler)
     logger.setLevel(logging.NOTSET)
-    return Ended(ranker.get_weights(), record, lines, left, folder)
+    handlers = before, signal.getsignal(signal.SIGTERM)
+    return Ended(ranker.get_weights(), record, lines, left, folder, handlers)
 
 
 def test_the_weights_are_those_of_an_uninterrupted_training_bit_for_bit(whole, interrupted):
@@ -117,7 +119,7 @@ def test_sigterm_in_a_validation_saves_what_was_trained(interrupted):
 
 
 def test_sigterm_is_left_as_it_was(interrupted):
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert interrupted.handlers[0] == interrupted.handlers[1]
 
 
 def test_what_is_over_is_not_trained_again(transformed, interrupted, monkeypatch):

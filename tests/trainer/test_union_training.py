@@ -10,7 +10,7 @@ from trainer.train import make_ranker
 from trainer.union_training import TrainUnion
 
 OPTIMIZERS = {
-    "sgd": lambda: tf.keras.optimizers.SGD(0.05, momentum=0.9),
+    "sgd": lambda: tf.keras.optimizers.SGD(0.0005, momentum=0.9),
     "adam": lambda: tf.keras.optimizers.Adam(0.01),
     "adagrad": lambda: tf.keras.optimizers.Adagrad(0.05),
 }
