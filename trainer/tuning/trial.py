@@ -46,35 +46,23 @@ def run_trial(job: TrialJob) -> TrialResult:
     tf.config.threading.set_intra_op_parallelism_threads(job.threads)
     tf.config.threading.set_inter_op_parallelism_threads(job.threads)
     began = time.monotonic()
-    ranker, record = train(
+    _, record = train(
         job.config,
         tft.TFTransformOutput(job.transform_dir),
         job.train_files,
         job.eval_files,
         Path(job.folder),
     )
-    result = judge(job, record, can_be_binary(ranker.gate))
+    result = judge(job, record)
     return result.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
 
 
-def can_be_binary(gate: Any) -> bool:
-    """Whether the gate's selectors can become binary, for all examples alike.
-
-    Args:
-        gate: a `trainer.gates.base.Gate`.
-    """
-    from trainer.gates.base import Gate
-
-    return type(gate).converged is not Gate.converged and not gate.per_example
-
-
-def judge(job: TrialJob, record: dict[str, Any], can_be_binary: bool) -> TrialResult:
+def judge(job: TrialJob, record: dict[str, Any]) -> TrialResult:
     """What became of a trial, by the record of its training.
 
     Args:
         job: how it is judged.
         record: of `trainer.train.train`.
-        can_be_binary: whether its gate can be.
     """
     best = record["epochs"][record["best_epoch"] - 1]
     facts = {
@@ -87,7 +75,7 @@ def judge(job: TrialJob, record: dict[str, Any], can_be_binary: bool) -> TrialRe
     if not all(map(math.isfinite, (objective, *figures.values()))):
         return TrialResult(state="diverged", message="the validation is no number", **facts)
     facts |= {"objective": objective, "qualities": qualities, "figures": figures}
-    if job.must_converge and can_be_binary and not best["converged"]:
+    if job.must_converge and job.config.gate.can_be_binary and not best["converged"]:
         return TrialResult(state="discarded", message="the gate is not binary", **facts)
     return TrialResult(state="completed", **facts)
 
