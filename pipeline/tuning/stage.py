@@ -132,4 +132,5 @@ def _write(
     for name, text in texts.items():
         with write_whole(str(out / name)) as stream:
             stream.write(text.encode())
-    draw(trials, out / _PICTURE)
+    assert config.tuning is not None
+    draw(trials, config.tuning, out / _PICTURE)
