@@ -112,11 +112,18 @@ class _Lines:
                 self.say(f"{role}: {self._done[role]} trials have ended earlier")
             left = ""
         else:
-            seconds = (time.monotonic() - self._began) / (done - self._kept)
-            left = f"{_duration(seconds * (self._total - done))} left"
+            left = self._time_left(done)
             line = describe_trial(ended, find_best(trials))
-            self.say(f"{role} {line}  [{done}/{self._total}, {left}]")
+            self.say(f"{role} {line}  [{done}/{self._total}{left and ', '}{left}]")
         self._progress.update(self._bar, completed=done, description=role, left=left)
+
+    def _time_left(self, done: int) -> str:
+        """By the trials that ran here; those of an earlier run took no time of this one."""
+        here = done - self._kept
+        if here < 1:
+            return ""
+        seconds = (time.monotonic() - self._began) / here
+        return f"{_duration(seconds * (self._total - done))} left"
 
 
 def _duration(seconds: float) -> str:

@@ -20,9 +20,10 @@ from transforms.simulator.simulate import simulate
 pytestmark = pytest.mark.slow
 
 MAIN = "from pipeline.cli.main import main; main()"
+# Without the YAML's two experts a task, so that what was found is told from what was given.
 SPACE = {
     "training.learning_rate": {"min": 0.005, "max": 0.05, "scale": "log"},
-    "model.expert_units": {"values": [[16], [8, 8]]},
+    "gate.experts_per_task": {"values": [1, 3]},
 }
 SECONDS = 500
 
@@ -35,7 +36,7 @@ def folder(tmp_path_factory) -> Path:
     tuning = {"trials": 2, "workers": 2, "max_epochs": 1, "space": SPACE, "in_pipeline": True}
     gate = {"kind": "dselect_k", "experts_per_task": 2, "initial_scale": 0.49, "beta": 0.02}
     gate |= {"entropy_weight": 10.0, "beta_steps": 5}
-    path, config = write_tiny(folder, tuning=tuning, gate=gate)
+    _, config = write_tiny(folder, tuning=tuning, gate=gate)
     ingest_logs(config, folder / "logs", folder / "examples")
     return folder
 
@@ -70,7 +71,7 @@ def finished(killed, command) -> subprocess.CompletedProcess[str]:
 def test_the_same_command_goes_on_and_runs_nothing_twice(finished, killed, folder):
     assert finished.returncode == 0, finished.stderr
     assert "candidate: 2 trials have ended earlier" in finished.stderr
-    assert finished.stderr.count("baseline trial") == 2
+    assert finished.stderr.count("baseline trial ") == 2
     for path, content in killed.items():
         assert path.read_bytes() == content
     results = [json.loads(p.read_text()) for p in (folder / "out").glob("*/trial_*/result.json")]
@@ -108,8 +109,8 @@ def test_the_pipeline_trains_with_what_tfx_tuner_found(folder, capfd):
     values = [json.loads(one.read_text())["values"] for one in found]
     assert all(set(one) == set(SPACE) for one in values)
     inputs = run.document("GaterankGateReport", "inputs.json")
-    assert inputs["candidate"]["tuned"] in values
-    assert inputs["baseline"]["tuned"] in values
+    used = [inputs[role]["gate"]["experts_per_task"] for role in ("candidate", "baseline")]
+    assert sorted(used) == sorted(one["gate.experts_per_task"] for one in values)
     second = run_local(load_config(path), workspace, folder / "logs")
     assert "CandidateTuner: unchanged" in capfd.readouterr().err
     assert second.uri("Model") == run.uri("Model")
