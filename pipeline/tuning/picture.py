@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from trainer.tuning.describe import short
 from trainer.tuning.options import Parameter, Role, Tuning
@@ -51,7 +52,7 @@ def _draw_progress(axes: Axes, trials: Mapping[Role, Sequence[Trial]]) -> None:
         numbers = [trial.number for trial in its]
         axes.step(numbers, best, where="post", color=_COLOURS[role], linewidth=1.0)
     axes.scatter([], [], s=18, facecolors="none", edgecolors="grey", label="discarded")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel("objective")
     axes.legend(frameon=False, fontsize=8)
@@ -101,8 +102,10 @@ def _dots(
         if t.objective is None and t.result is not None and t.result.objective is not None
     ]
     if counting:
-        axes.scatter(*zip(*counting, strict=True), s=18, color=colour, label=label)
+        x, y = zip(*counting, strict=True)
+        axes.scatter(x, y, s=18, color=colour, label=label)
         best = max(counting, key=lambda point: point[1])
-        axes.scatter(*best, s=90, facecolors="none", edgecolors=colour)
+        axes.scatter(best[0], best[1], s=90, facecolors="none", edgecolors=colour)
     if others:
-        axes.scatter(*zip(*others, strict=True), s=18, facecolors="none", edgecolors=colour)
+        x, y = zip(*others, strict=True)
+        axes.scatter(x, y, s=18, facecolors="none", edgecolors=colour)

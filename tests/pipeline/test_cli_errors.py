@@ -90,7 +90,7 @@ INGEST = "ingest tiny.yaml --logs"
         ("tune tiny.yaml --examples empty", 2, "tiny.yaml: needs a section `tuning`"),
         ("tune tuned.yaml --examples empty", 2, "empty: must hold the examples of `gaterank in"),
         ("tune tuned.yaml --examples other --out mine", 2, "`gaterank ingest` again. Missing: ["),
-        ("tune tuned.yaml --examples examples --out mine", 2, "mine: must be new, empty, or of an ea"),
+        ("tune tuned.yaml --examples examples --out mine", 2, "mine: must be new, empty, or"),
         ("run tiny.yaml --logs logs --workspace file/w", 2, "cannot be written: Not a directory"),
         ("run tiny.yaml --logs logs --workspace odd", 2, "must be the database of a workspace"),
         ("run tiny.yaml --logs nowhere --workspace w", 2, "must be a folder"),

@@ -84,6 +84,22 @@ def test_no_process_of_a_trial_is_left(finished, folder):
     assert str(folder / "out") not in listed.stdout
 
 
+def test_a_trial_leaves_no_checkpoints(finished, folder):
+    assert not list((folder / "out").rglob("*.npz"))
+
+
+def test_a_trial_whose_loss_is_no_number_has_diverged_and_not_failed(finished, folder, tmp_path):
+    job = json.loads((folder / "out" / "candidate" / "trial_0" / "job.json").read_text())
+    job["config"]["training"] |= {"optimizer": "sgd", "learning_rate": 10.0, "max_epochs": 3}
+    (tmp_path / "job.json").write_text(json.dumps(job | {"folder": str(tmp_path)}))
+    command = [sys.executable, "-m", "trainer.tuning.trial", str(tmp_path / "job.json")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["state"], result["objective"]) == ("diverged", None)
+    assert result["message"]
+
+
 def test_best_yaml_is_taken_by_validate(finished, folder):
     best = folder / "out" / "best.yaml"
     assert f"best values: {best}" in finished.stdout

@@ -51,8 +51,8 @@ def weighted_mean(qualities: Mapping[str, float], weights: Mapping[str, float]) 
         weights: task -> weight; one of those tasks' at least is above 0.
 
     Example:
-        >>> weighted_mean({"click": 0.7, "like": 0.9}, {"click": 1.0, "like": 3.0})
-        0.85
+        >>> weighted_mean({"click": 0.5, "like": 0.75}, {"click": 1.0, "like": 3.0})
+        0.6875
     """
     total = math.fsum(weights[task] for task in qualities)
     return math.fsum(weights[task] * quality for task, quality in qualities.items()) / total

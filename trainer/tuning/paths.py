@@ -15,6 +15,9 @@ _FIXED = {
     "training.max_epochs": "every trial has the same budget; see `tuning.max_epochs`",
     "training.patience": "every trial has the same budget",
     "training.strategy": "it changes no result",
+    "training.checkpoint": "it changes no result",
+    "training.deterministic": "it changes no result but by rounding",
+    "training.cache_mb": "it changes no result",
 }
 ConfigT = TypeVar("ConfigT", bound=TrainerConfig)
 

@@ -15,7 +15,7 @@ from trainer.strategies.member import TIED, tie
 from trainer.tuning.job import TrialJob
 from trainer.tuning.objective import measure
 from trainer.tuning.result import RESULT_FILE, TrialResult, write_json
-from transforms.errors import GaterankError
+from transforms.errors import DivergedError, GaterankError
 
 
 def main() -> None:
@@ -35,25 +35,37 @@ def main() -> None:
 def run_trial(job: TrialJob) -> TrialResult:
     """Trains one ranker and measures it at the epoch whose weights would be kept.
 
+    A trial that was interrupted goes on from its last checkpoint.
+
     Args:
         job: what is trained, and how it is judged.
     """
     import tensorflow as tf
     import tensorflow_transform as tft
 
+    from trainer.checkpoints.folder import CheckpointFolder, remove_finished
     from trainer.train import train
 
     tf.config.threading.set_intra_op_parallelism_threads(job.threads)
     tf.config.threading.set_inter_op_parallelism_threads(job.threads)
+    options, place = job.config.training.checkpoint, Path(job.folder) / "checkpoints"
+    checkpoints = CheckpointFolder(place, "trial", options.keep) if options else None
     began = time.monotonic()
-    _, record = train(
-        job.config,
-        tft.TFTransformOutput(job.transform_dir),
-        job.train_files,
-        job.eval_files,
-        Path(job.folder),
-    )
-    result = judge(job, record)
+    try:
+        _, record = train(
+            job.config,
+            tft.TFTransformOutput(job.transform_dir),
+            job.train_files,
+            job.eval_files,
+            Path(job.folder),
+            checkpoints=checkpoints,
+        )
+        result = judge(job, record)
+    except DivergedError as error:
+        result = TrialResult(state="diverged", message=str(error))
+    if checkpoints is not None:
+        checkpoints.finish()
+        remove_finished(place)
     return result.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
 
 
