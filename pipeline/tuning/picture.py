@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from trainer.tuning.describe import short
 from trainer.tuning.options import Parameter, Role, Tuning
@@ -77,6 +77,9 @@ def _draw_option(
         axes.set_xticks(list(ticks), list(ticks.values()))
     elif parameter.scale == "log":
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(float(value))))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _places(values: Sequence[Any]) -> Any:
