@@ -1,7 +1,7 @@
 """The whole YAML of a ranker: every folder's sections, composed and checked together."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -10,6 +10,9 @@ from pipeline.strict_yaml import read_yaml
 from trainer.config import TrainerConfig, Training, check_gate
 from trainer.gates.options import TopKOptions
 from trainer.gates.registry import GateOptions
+from trainer.model.options import Model
+from trainer.tuning.options import ROLES, Role, Tuning
+from trainer.tuning.space import check_tuning
 from transforms.beam import Beam
 from transforms.config import DataConfig
 from transforms.errors import ConfigError, InputError
@@ -93,10 +96,12 @@ class Baseline(Section):
         gate: the baseline's gate.
         training: the baseline's training; by default the candidate's, so that only the gate
             differs.
+        model: the baseline's network; by default the candidate's.
     """
 
     gate: GateOptions = TopKOptions(kind="top_k")
     training: Training | None = None
+    model: Model | None = None
 
 
 class RankerConfig(TrainerConfig, DataConfig):
@@ -107,16 +112,18 @@ class RankerConfig(TrainerConfig, DataConfig):
         baseline: what the candidate is compared against.
         evaluation: thresholds and slices.
         beam: the engine that ingestion and the statistics run on; it changes no result.
+        tuning: which options `gaterank tune` searches; null for none.
     """
 
     name: Name
     baseline: Baseline = Baseline()
     evaluation: Evaluation = Evaluation()
     beam: Beam = Beam()
+    tuning: Tuning | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
-        check_gate(self.baseline.gate, self.model, self.tasks)
+        check_gate(self.baseline.gate, self.baseline.model or self.model, self.tasks)
         for name in ("all", "mean"):
             if name in self.tasks:
                 raise ValueError(f"tasks.{name}: the name stands for several tasks in a threshold")
@@ -129,6 +136,12 @@ class RankerConfig(TrainerConfig, DataConfig):
                 )
         for threshold in self.evaluation.thresholds:
             self._check_threshold(threshold)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_tuned(self) -> "RankerConfig":
+        if self.tuning is not None:
+            check_tuning({role: self.trainer_config(role) for role in ROLES}, self.tuning)
         return self
 
     def _check_threshold(self, threshold: Threshold) -> None:
@@ -152,17 +165,20 @@ class RankerConfig(TrainerConfig, DataConfig):
         return DataConfig(logs=self.logs, features=self.features, tasks=self.tasks)
 
     def without_engine(self) -> "RankerConfig":
-        """The same ranker on the engine that is the default, as what results depend on."""
-        return self.model_copy(update={"beam": Beam()})
+        """The same ranker on the engine that is the default, as what results depend on.
 
-    def trainer_config(self, role: Literal["candidate", "baseline"]) -> TrainerConfig:
+        What tuning finds goes to the trainers; how it searched, no other result depends on.
+        """
+        return self.model_copy(update={"beam": Beam(), "tuning": None})
+
+    def trainer_config(self, role: Role) -> TrainerConfig:
         """The sections that the trainer reads, for the candidate or for the baseline."""
         is_baseline = role == "baseline"
         return TrainerConfig(
             features=self.features,
             tasks=self.tasks,
             gate=self.baseline.gate if is_baseline else self.gate,
-            model=self.model,
+            model=(is_baseline and self.baseline.model) or self.model,
             training=(is_baseline and self.baseline.training) or self.training,
             score=self.score,
         )
@@ -178,13 +194,25 @@ def load_config(path: str | Path) -> RankerConfig:
         InputError: if there is no such file or it is no UTF-8 text.
         ConfigError: if it is no YAML or breaks a rule; the message has one line a rule.
     """
+    return load_section(RankerConfig, read_document(path), str(path))
+
+
+def read_document(path: str | Path) -> Any:
+    """What a ranker's YAML holds, before its rules are checked.
+
+    Args:
+        path: the file; at most 1 MB.
+
+    Raises:
+        InputError: if there is no such file or it is no UTF-8 text.
+        ConfigError: if it is no YAML.
+    """
     path = Path(path)
     try:
         text = read_small_file(path, _MAX_BYTES, too_large=ConfigError).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
     try:
-        value = read_yaml(text)
+        return read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: must be YAML: {error}") from None
-    return load_section(RankerConfig, value, str(path))

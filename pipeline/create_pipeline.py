@@ -1,6 +1,6 @@
 """The pipeline on one page: from log files to a pushed ranker and its report."""
 
-from tfx.components import ExampleValidator, Pusher, StatisticsGen, Trainer, Transform
+from tfx.components import ExampleValidator, Pusher, StatisticsGen, Trainer, Transform, Tuner
 from tfx.dsl.components.base import executor_spec
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
@@ -18,6 +18,7 @@ from pipeline.components.package_model import PackageModel
 from pipeline.components.report_gates import ReportGates
 from pipeline.config import RankerConfig
 from pipeline.places import Places
+from trainer.tuning.options import ROLES
 
 
 def create_pipeline(
@@ -72,6 +73,30 @@ def create_pipeline(
     )
     transform.add_upstream_node(check_anomalies)
 
+    # With `tuning.in_pipeline`: both are searched alike, and trained with what was found.
+    tuners = (
+        {
+            role: Tuner(
+                tuner_fn="trainer.tuning.tuner_fn.tuner_fn",
+                examples=transform.outputs["transformed_examples"],
+                transform_graph=transform.outputs["transform_graph"],
+                schema=schema.outputs["schema"],
+                train_args=trainer_pb2.TrainArgs(),
+                eval_args=trainer_pb2.EvalArgs(),
+                custom_config={
+                    "role": role,
+                    "trainer": config.trainer_config(role).model_dump_json(),
+                    "tuning": config.tuning.model_dump_json(),
+                    "folder": str(places.trials),
+                    "code_version": trainer_code,
+                },
+            ).with_id(f"{role.title()}Tuner")
+            for role in ROLES
+        }
+        if config.tuning is not None and config.tuning.in_pipeline
+        else {}
+    )
+
     # Same data, seeds and budget; only the gate differs.
     candidate, baseline = (
         Trainer(
@@ -79,18 +104,18 @@ def create_pipeline(
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
             schema=schema.outputs["schema"],
+            hyperparameters=(
+                tuners[role].outputs["best_hyperparameters"] if role in tuners else None
+            ),
             train_args=trainer_pb2.TrainArgs(),
             eval_args=trainer_pb2.EvalArgs(),
             custom_config={
-                "trainer": trainer_config.model_dump_json(),
+                "trainer": config.trainer_config(role).model_dump_json(),
                 "code_version": trainer_code,
                 "checkpoints": str(places.checkpoints),
             },
-        ).with_id(node_id)
-        for node_id, trainer_config in (
-            ("CandidateTrainer", config.trainer_config("candidate")),
-            ("BaselineTrainer", config.trainer_config("baseline")),
-        )
+        ).with_id(f"{role.title()}Trainer")
+        for role in ROLES
     )
 
     # Blessed only if every threshold of the YAML holds against the baseline.
@@ -147,6 +172,7 @@ def create_pipeline(
             validator,
             check_anomalies,
             transform,
+            *tuners.values(),
             candidate,
             baseline,
             evaluator,

@@ -15,6 +15,7 @@ class Places:
         served: folder that a server watches; versions are pushed into it.
         spans: store of ingested spans, for `logs.spans`.
         checkpoints: of trainings that were interrupted; no artifacts, as those begin anew.
+        trials: of tuning; a search that was interrupted goes on with them.
     """
 
     logs: str
@@ -23,3 +24,4 @@ class Places:
     served: Path
     spans: Path
     checkpoints: Path
+    trials: Path

@@ -55,7 +55,7 @@ def train_stage(
     """
     from trainer.run_fn import TRAINING_FILE, run_job
 
-    files, unfinished = _find_examples(config, examples, span), unfinished_folder(out)
+    files, unfinished = find_examples(config, examples, span), unfinished_folder(out)
     with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
         transform = _transform_once(config, files, unfinished)
         train_files, eval_files = ((str(transform / f"{split}-*"),) for split in SPLITS)
@@ -122,7 +122,7 @@ def unfinished_folder(out: Path) -> Path:
     return out.absolute().with_name(f"{out.name}-unfinished")
 
 
-def _find_examples(config: RankerConfig, examples: Path, span: int | None) -> dict[str, list[Path]]:
+def find_examples(config: RankerConfig, examples: Path, span: int | None) -> dict[str, list[Path]]:
     """Split -> its files; refuses examples that were made by another YAML."""
     if config.logs.spans is not None:
         data = config.data_config()

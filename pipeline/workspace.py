@@ -83,6 +83,7 @@ class Workspace:
             served=self.folder / "serving" / ranker,
             spans=self.folder / _SPANS / ranker,
             checkpoints=self.folder / "checkpoints" / ranker,
+            trials=self.folder / "tuning" / ranker,
         )
 
     def new_log_file(self) -> Path:

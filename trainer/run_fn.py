@@ -19,6 +19,7 @@ from trainer.strategies.distribution import distributed, serve
 from trainer.strategies.local_cluster import run_local_cluster
 from trainer.strategies.options import ClusterSection, ParameterServerOptions
 from trainer.train import train
+from trainer.tuning.paths import with_hyperparameters
 from transforms.errors import ConfigError
 from transforms.folders import make_folder
 
@@ -31,13 +32,15 @@ def run_fn(fn_args: Any) -> None:
 
     Args:
         fn_args: TFX's arguments. `custom_config["trainer"]` is a `TrainerConfig` as JSON,
+            before which go the values of `hyperparameters`, from a Tuner;
             `["checkpoints"]` the folder of checkpoints, `["code_version"]` that of the code;
             the pruned model goes to `serving_model_dir`, the full one to `eval_model_dir`, the
             record of the training to `model_run_dir`.
     """
+    config = TrainerConfig.model_validate_json(fn_args.custom_config["trainer"])
     run_job(
         TrainJob(
-            config=TrainerConfig.model_validate_json(fn_args.custom_config["trainer"]),
+            config=with_hyperparameters(config, fn_args.hyperparameters),
             transform_dir=fn_args.transform_output,
             train_files=tuple(fn_args.train_files),
             eval_files=tuple(fn_args.eval_files),

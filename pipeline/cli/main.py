@@ -16,14 +16,15 @@ from pipeline.cli.history import lineage, report, runs
 from pipeline.cli.model import score, train
 from pipeline.cli.run import run
 from pipeline.cli.serving import rank, serve
+from pipeline.cli.tuning import tune
 from transforms.errors import DISK_IS_FULL, GaterankError
 
 # What the operating system refuses for reasons that lie with the machine.
 _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE}
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
-    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, ingest,
-    deadletters,
+    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, tune,
+    ingest, deadletters,
 )  # fmt: skip
 
 

@@ -39,6 +39,9 @@ def folder(tmp_path_factory) -> Path:
     del document["tasks"]["survey"]
     (folder / "other.yaml").write_text(yaml.safe_dump(document))
     ingest_logs(load_config(folder / "other.yaml"), folder / "logs", folder / "other")
+    space = {"training.learning_rate": {"min": 0.01, "max": 0.1}}
+    (folder / "tuned.yaml").write_text(yaml.safe_dump(tiny_document(tuning={"space": space})))
+    ingest_logs(load_config(folder / "tuned.yaml"), folder / "logs", folder / "examples")
     (folder / "hello.json").write_text("hello")
     (folder / "request.json").write_text('{"candidates": [{"item_id": 1}]}')
     return folder
@@ -84,6 +87,10 @@ INGEST = "ingest tiny.yaml --logs"
             2,
             "`gaterank ingest` again. Missing: ['category'",
         ),
+        ("tune tiny.yaml --examples empty", 2, "tiny.yaml: needs a section `tuning`"),
+        ("tune tuned.yaml --examples empty", 2, "empty: must hold the examples of `gaterank in"),
+        ("tune tuned.yaml --examples other --out mine", 2, "`gaterank ingest` again. Missing: ["),
+        ("tune tuned.yaml --examples examples --out mine", 2, "mine: must be new, empty, or"),
         ("run tiny.yaml --logs logs --workspace file/w", 2, "cannot be written: Not a directory"),
         ("run tiny.yaml --logs logs --workspace odd", 2, "must be the database of a workspace"),
         ("run tiny.yaml --logs nowhere --workspace w", 2, "must be a folder"),

@@ -38,6 +38,11 @@ class GateSection(Section):
         """Widths of each expert's layers in a ranker with this gate, of `model.expert_units`."""
         return expert_units
 
+    @property
+    def can_be_binary(self) -> bool:
+        """Whether it has selectors that training makes binary; else nothing has to converge."""
+        return False
+
 
 class BudgetedSection(GateSection):
     """What the options of gates with smooth selector probabilities have: a serving budget.

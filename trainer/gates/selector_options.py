@@ -19,6 +19,11 @@ class EntropySection(BudgetedSection):
     entropy_weight: Weight = 0.01
     entropy_growth: Weight = 0.0
 
+    @property
+    def can_be_binary(self) -> bool:
+        """Unless per example: the selectors of a static gate are to become binary."""
+        return not self.per_example
+
 
 class DSelectKOptions(EntropySection):
     """DSelect-k: k smooth-step selectors, each binary after convergence.
@@ -76,6 +81,11 @@ class AnnealedOptions(BudgetedSection):
     experts_per_task: PerTask = 2
     start_temperature: float = Field(10.0, gt=1e-16, le=1e6)
     steps: Steps = 10_000
+
+    @property
+    def can_be_binary(self) -> bool:
+        """Unless per example: the selectors of a static gate are to become binary."""
+        return not self.per_example
 
 
 class EntropyOptions(EntropySection):
