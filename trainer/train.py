@@ -23,6 +23,7 @@ from trainer.strategies.asynchronous import AsynchronousFit, EpochTrajectory
 from trainer.strategies.distribution import Distribution, one_device
 from trainer.strategies.synchronous import SynchronousFit
 from trainer.union_training import TrainUnion
+from trainer.warm_start.start import start_from
 from transforms.errors import DivergedError
 from transforms.preprocessing import num_ids
 
@@ -37,6 +38,7 @@ def train(
     record_dir: Path,
     place: Distribution | None = None,
     checkpoints: CheckpointFolder | None = None,
+    base: Path | None = None,
 ) -> tuple[Ranker, dict[str, Any]]:
     """Trains a ranker until the validation loss improves no more.
 
@@ -49,6 +51,7 @@ def train(
         place: where it trains, from `distributed`; by default on one device.
         checkpoints: where its state is saved, and from where it goes on if it was interrupted;
             None for nowhere.
+        base: the file with the weights that it begins from; None for fresh ones.
 
     Returns:
         The ranker with its best weights, of plain variables under every strategy, and the
@@ -57,6 +60,7 @@ def train(
     Raises:
         DivergedError: if the loss is not finite.
         PreemptedError: if SIGTERM came; there is a checkpoint then.
+        InputError: if the base cannot be read, or is not whole.
     """
     place = place or one_device()
     training = config.training
@@ -68,7 +72,10 @@ def train(
     make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()
+        begun = _begin(ranker, transform, base)
     kept = ranker if place.is_local else make()
+    if begun is not None and kept is not ranker:
+        kept.set_weights(ranker.get_weights())
     log_dir = record_dir / "tensorboard" if place.is_chief else None
     stop, union = StopAtBest(training.patience), TrainUnion()
     gates = (
@@ -94,6 +101,7 @@ def train(
         "total_steps": epochs * batches.steps,
         "seconds": round(seconds, 3),
         "examples_per_second": round(epochs * batches.size / seconds, 1),
+        "base": begun,
         "resumed": [{"epoch": epoch + 1, "step": step} for epoch, step in resumed],
     }
     _LOG.info("best epoch %d of %d", stop.best_epoch, epochs)
@@ -138,6 +146,16 @@ def make_ready(
     ranker.compile(optimizer=make_optimizer(config.training, batches.steps))
     ranker.optimizer.build(ranker.trainable_variables)
     return ranker
+
+
+def _begin(
+    ranker: Ranker, transform: tft.TFTransformOutput, base: Path | None
+) -> dict[str, Any] | None:
+    if base is not None:
+        return start_from(ranker, transform, base)
+    if ranker.config.training.base is not None:
+        _LOG.info("starts from scratch: there is no base yet")
+    return None
 
 
 def _make_board(log_dir: Path | None) -> list[tf.keras.callbacks.Callback]:
