@@ -45,7 +45,7 @@ class LatestBlessed(ResolverStrategy):
             if model and is_blessed and not examples & _trained_on(store, model.id):
                 chosen = [model]
                 break
-        return {**dict.fromkeys(input_dict, []), "model": chosen}
+        return {key: chosen if key == "model" else [] for key in input_dict}
 
 
 def find_bases(config: RankerConfig, examples: BaseChannel) -> dict[Role, Resolver]:

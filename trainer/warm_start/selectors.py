@@ -41,19 +41,19 @@ def recode(
         [[[1.0]]]
     """
     limit = _FIRM if reach is None else reach
-    is_binary = (np.abs(z) >= last_open).all(axis=-1)  # [T, k]
+    is_binary = (np.abs(z) >= last_open).all(axis=-1, keepdims=True)  # [T, k, 1]
     code = ((z > 0.0) << np.arange(z.shape[-1])).sum(axis=-1)
     expert = codes[code]
     place = np.full(experts.sizes[0], -1)
     place[experts.old] = experts.new
-    target = np.where(expert >= 0, place[expert], -1)
-    bits = (target[..., np.newaxis] >> np.arange(num_bits)) & 1  # [T, k, m']
+    target = np.where(expert >= 0, place[expert], -1)[..., np.newaxis]
+    bits = (target >> np.arange(num_bits)) & 1  # [T, k, m']
     written = np.where(bits > 0, limit, -limit)
     kept = np.full(written.shape, np.nan)
     if experts.is_prefix:
         kept = widen_bits(np.clip(z, -limit, limit), num_bits, -limit)
-    sure = np.where((target >= 0)[..., np.newaxis], written, np.nan)
-    recoded: Array = np.where(is_binary[..., np.newaxis], sure, kept)
+    sure = np.where(target >= 0, written, np.nan)
+    recoded: Array = np.where(is_binary, sure, kept)
     return recoded
 
 

@@ -152,7 +152,8 @@ class _Start:
         weight = self.base.layout.weights[name]
         if weight.dtype != own.variable.dtype.name or weight.axes != own.axes:
             return None
-        value, matches = self.base.read(name), []
+        value = self.base.read(name)
+        matches: list[Match] = []
         if not np.isfinite(value).all():
             raise self.base.broken(f"{name} must be finite")
         if own.depends_on_experts:

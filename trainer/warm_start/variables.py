@@ -10,6 +10,7 @@ from trainer.gates.base import Gate, TaskLogits
 from trainer.gates.dselect_k import DSelectKGate
 from trainer.gates.grouped import GroupedGate, ProgressiveGate
 from trainer.loss.balance import UncertaintyBalance
+from trainer.model.chains import TaskChains
 from trainer.model.multi_hash import MultiHashEmbedding
 from trainer.model.ranker import Ranker
 from trainer.model.stacks import ParallelStack
@@ -173,9 +174,14 @@ def _others(ranker: Ranker) -> Iterator[tuple[str, Named]]:
         yield "position/table", _plain(ranker.position.table.embeddings, "positions", TASKS)
     if isinstance(ranker.loss_balance, UncertaintyBalance):
         yield "loss_balance/log_variance", _plain(ranker.loss_balance.log_variance, TASKS)
-    for link in ranker.chains.links if ranker.chains is not None else ():
+    if ranker.chains is not None:
+        yield from _chains(ranker, ranker.chains)
+
+
+def _chains(ranker: Ranker, chains: TaskChains) -> Iterator[tuple[str, Named]]:
+    for link in chains.links:
         if link.chain.kind == "aitm":
-            transfer = ranker.chains.transfers[str(link.task)]
+            transfer = chains.transfers[str(link.task)]
             place = f"chain/{ranker.tasks[link.task]}.{ranker.tasks[link.after]}"
             for part in ("message", "values", "keys", "queries"):
                 yield from _rigid(f"{place}/{part}", getattr(transfer, part))
