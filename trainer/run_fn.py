@@ -1,6 +1,7 @@
 """`run_fn`: TFX's entry point of both Trainers, and the training behind it."""
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -22,11 +23,12 @@ from trainer.train import train
 from trainer.tuning.paths import with_hyperparameters
 from trainer.warm_start.bundle import find_base
 from trainer.warm_start.start import save_base
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, InputError
 from transforms.folders import make_folder
 
 TRAINING_FILE = "training.json"
 _JOB_FILE = "job.json"
+_LOG = logging.getLogger("gaterank.train")
 
 
 def run_fn(fn_args: Any) -> None:
@@ -60,8 +62,15 @@ def run_fn(fn_args: Any) -> None:
 
 
 def _find_base(model: str | None) -> str | None:
-    # TFX names the folder of the served model, which has some of the experts only.
-    return None if model is None else str(find_base(Path(model).parent))
+    if model is None:
+        return None
+    try:
+        # TFX names the folder of the served model, which has some of the experts only.
+        return str(find_base(Path(model).parent))
+    except InputError as error:
+        # A model that was trained before models had a base must not stop every later run.
+        _LOG.warning("%s", error)
+        return None
 
 
 def run_job(job: TrainJob) -> None:

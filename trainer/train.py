@@ -28,6 +28,8 @@ from transforms.errors import DivergedError
 from transforms.preprocessing import num_ids
 
 _LOG = logging.getLogger("gaterank.train")
+# TensorFlow knows so many seeds; with a global one of 0, no shuffle takes a tensor for its seed.
+_SEEDS, _FOR_ZERO = 2**31 - 1, 2**30
 
 
 def train(
@@ -64,7 +66,7 @@ def train(
     """
     place = place or one_device()
     training = config.training
-    tf.keras.utils.set_random_seed(training.seed)
+    tf.keras.utils.set_random_seed(training.seed % _SEEDS or _FOR_ZERO)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
     batches = Batches(train_files, transform, training.batch_size, training.seed, training.cache_mb)
