@@ -123,7 +123,10 @@ DOCUMENTS = {
     "labels": (put("labels", "tasks", "count", value=2), "must be ArraySpec"),
     "hot": (put("temperatures", "gate", value=0.0), "temperatures.gate: Input should be greater"),
     "no temperature": (put("temperatures", value={}), "gate must have a temperature"),
-    "surplus array": (put("weights", "../x", value={}), "String should match pattern"),
+    "surplus array": (
+        put("weights", "$x", value={"shape": [1], "dtype": "int64", "axes": ["units"]}),
+        "String should match pattern",
+    ),
 }
 
 

@@ -7,7 +7,9 @@ stands now; or it has none, and then all of it is the same or nothing. Imports n
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trainer.config import TrainerConfig
 from transforms.features import CategoricalFeature, Feature, MultiHash, NumberFeature
@@ -71,14 +73,16 @@ def is_of_words(axis: str) -> bool:
     return axis.startswith(_WORDS)
 
 
-def is_word(label: bytes) -> bool:
-    """Whether a row is of a word, not of what is missing or out of the vocabulary.
+def find_words(labels: pa.LargeBinaryArray) -> np.ndarray:
+    """Which rows are of a word, not of what is missing or out of the vocabulary, bool.
 
     Example:
-        >>> is_word(b"news"), is_word(b"\\nmissing")
-        (True, False)
+        >>> find_words(pa.array([b"news", b"\\nmissing"], pa.large_binary())).tolist()
+        [True, False]
     """
-    return not label.startswith(_NO_WORD.encode())
+    is_other = pc.starts_with(labels, pattern=_NO_WORD)
+    words: np.ndarray = ~is_other.to_numpy(zero_copy_only=False)
+    return words
 
 
 def _hashed_axis(name: str, feature: CategoricalFeature, hashes: MultiHash, words: Words) -> str:

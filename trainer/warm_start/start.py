@@ -12,7 +12,7 @@ import tensorflow_transform as tft
 from trainer.checkpoints.file import Array
 from trainer.config import TrainerConfig
 from trainer.model.ranker import Ranker
-from trainer.warm_start.axes import Words, is_of_words, is_word, label_axes
+from trainer.warm_start.axes import Words, find_words, is_of_words, label_axes
 from trainer.warm_start.bundle import Base, Weight, reading_base, write_base
 from trainer.warm_start.gates import GatesOfBase
 from trainer.warm_start.matching import Match, carry_over, fill_rows, match_all, match_labels
@@ -171,7 +171,7 @@ class _Start:
         if carried is None or self.training.new_rows == "fresh" or not is_of_words(own.axes[0]):
             return carried
         words, known = (
-            np.array([is_word(label) for label in labels.to_pylist()], bool)
+            find_words(labels)
             for labels in (self.labels[own.axes[0]], self.base.labels(own.axes[0]))
         )
         return fill_rows(carried, matches[0], words, value[known])
