@@ -14,6 +14,22 @@ from transforms.examples import POSITION, label_name, weight_name
 from transforms.preprocessing import missing_name
 
 OLD, NEW = ("a", "b", "c", "d"), ("d", "fresh", "a", "c", "newer")
+K2 = {"experts_per_task": 2}
+GATES = {
+    "dselect_k": {"kind": "dselect_k", **K2},
+    "dselect_k, falling beta": {"kind": "dselect_k", "beta_steps": 5, **K2},
+    "dselect_k, random codes": {"kind": "dselect_k", "unused_codes": "random", **K2},
+    "dselect_k, per example": {"kind": "dselect_k", "per_example": True, "beta_steps": 9, **K2},
+    "annealed": {"kind": "dselect_k_annealed", "steps": 4, **K2},
+    "entropy": {"kind": "dselect_k_entropy", **K2},
+    "top_k": {"kind": "top_k", **K2},
+    "top_k, per example": {"kind": "top_k", "per_example": True, **K2},
+    "noisy": {"kind": "noisy_top_k", **K2},
+    "softmax": {"kind": "softmax"},
+    "gumbel": {"kind": "gumbel_softmax"},
+    "sampled": {"kind": "sampled"},
+    "shared bottom": {"kind": "shared_bottom"},
+}
 HASHES, QUANTILES, OTHERS, ROWS = 7, 5, 2, 40
 FEATURES = {
     "age": {"of": "user", "kind": "numeric", "missing_indicator": True},
@@ -132,3 +148,16 @@ def start(
     """Another ranker that starts from a base, and what it took."""
     ranker = make_ranker(config, words, seed=2)
     return ranker, start_from(ranker, Vocabulary(words), path)
+
+
+def train_a_little(ranker: Ranker, steps: int = 3) -> None:
+    """Some steps on the same rows."""
+    batch = make_batch(OLD, OLD, ranker.config)
+    for _ in range(steps):
+        ranker.train_step(batch)
+
+
+def assert_same(found: dict[str, Any], wanted: dict[str, Any], tasks: Any = None) -> None:
+    """Of some tasks, by default of all."""
+    for task in tasks or wanted:
+        np.testing.assert_allclose(found[task], wanted[task], atol=1e-6, err_msg=task)
