@@ -47,14 +47,15 @@ def make_config(world: World, max_epochs: int) -> RankerConfig:
         features[name] = CategoricalFeature.model_validate(section)
     model = {"expert_units": (64,), "tower_units": (32,)}
     training = {"learning_rate": 0.004, "max_epochs": max_epochs, "checkpoint": None}
-    # Selectors decide in the first four epochs of a day.
+    # Selectors decide in the first four epochs of a day, with no budget to wait for.
     beta_steps = max(1, 4 * world.impressions // config.training.batch_size)
+    gate = {"beta_steps": beta_steps, "serving_budget": None}
     return config.model_copy(
         update={
             "features": features,
             "logs": config.logs.model_copy(update={"spans": Spans(window=1)}),
             "model": config.model.model_copy(update=model),
-            "gate": config.gate.model_copy(update={"beta_steps": beta_steps}),
+            "gate": config.gate.model_copy(update=gate),
             "training": config.training.model_copy(update=training),
         }
     )

@@ -23,13 +23,11 @@ from pipeline.cli.main import cli
 from pipeline.local_runner import run_local
 from pipeline.workspace import Run, Workspace
 from serving.client import RankingClient, StatusError
-from tests.pipeline.tiny import IMPRESSIONS, tiny_document, write_tiny
+from tests.pipeline.tiny import IMPRESSIONS, write_tiny
 from transforms.errors import DataAnomalyError, DeadLetterRatioError, InputError, NotBlessedError
 from transforms.simulator.simulate import simulate
 
 pytestmark = pytest.mark.slow
-
-TRAINERS = ["BaselineTrainer", "CandidateTrainer"]
 
 
 @pytest.fixture(scope="module")
@@ -286,21 +284,3 @@ def test_an_anomaly_stops_the_run_with_its_text(folder, logs):
 def test_two_runs_do_not_share_a_workspace(folder, logs, workspace):
     with workspace.locked(), pytest.raises(InputError, match="another run"):
         run_local(write_tiny(folder)[1], workspace, logs)
-
-
-def test_the_next_day_goes_on_from_the_blessed_models(first, folder, workspace, capfd):
-    simulate(folder / "next", IMPRESSIONS, seed=9)
-    training = tiny_document()["training"] | {"base": "latest_blessed"}
-    config = write_tiny(folder, training=training)[1]
-    run = run_local(config, workspace, folder / "next")
-    shown = capfd.readouterr().err
-    inputs = run.document("GaterankGateReport", "inputs.json")
-    for role in ("candidate", "baseline"):
-        assert len(inputs[role]["base"]["mapped"]) > 10
-        assert inputs[role]["base"]["fresh"] == []
-    models = re.findall(r"starts from (\S+)/Format-TFMA: ", shown)
-    assert sorted(Path(model).parts[-3] for model in models) == TRAINERS
-    assert {*models} <= {model.uri for model in first.artifacts["Model"]}
-    again = run_local(config, workspace, folder / "next")
-    assert "starts from" not in capfd.readouterr().err, "what is repeated does nothing again"
-    assert again.uri("Model") == run.uri("Model")
