@@ -153,7 +153,6 @@ class _Start:
         if weight.dtype != own.variable.dtype.name or weight.axes != own.axes:
             return None
         value = self.base.read(name)
-        matches: list[Match] = []
         if not np.isfinite(value).all():
             raise self.base.broken(f"{name} must be finite")
         if own.depends_on_experts:
@@ -161,20 +160,29 @@ class _Start:
             if adapted is None:
                 return None
             value = adapted
-        for axis, size, own_size in zip(own.axes, value.shape, own.shape, strict=True):
-            is_adapted = own.depends_on_experts and len(matches) == value.ndim - 1
-            match = match_all(size) if is_adapted else self._match(axis, size, own_size)
+        matches = self._match_axes(own, value.shape)
+        carried = None if matches is None else carry_over(value, own.value(), matches)
+        if carried is None or matches is None or self.training.new_rows == "fresh":
+            return carried
+        return self._fill(carried, own.axes[0], value, matches[0])
+
+    def _fill(self, table: Array, axis: str, base: Array, rows: Match) -> Array:
+        if not is_of_words(axis):
+            return table
+        known = find_words(self.base.labels(axis))
+        return fill_rows(table, rows, find_words(self.labels[axis]), base[known])
+
+    def _match_axes(self, own: Named, shape: tuple[int, ...]) -> list[Match] | None:
+        """Of each axis; None if one without labels is of another size."""
+        matches = []
+        for i, (axis, size, own_size) in enumerate(zip(own.axes, shape, own.shape, strict=True)):
+            # The last axis of what depends on experts is that of now already.
+            is_now = own.depends_on_experts and i == len(shape) - 1
+            match = match_all(size) if is_now else self._match(axis, size, own_size)
             if match is None:
                 return None
             matches.append(match)
-        carried = carry_over(value, own.value(), matches)
-        if carried is None or self.training.new_rows == "fresh" or not is_of_words(own.axes[0]):
-            return carried
-        words, known = (
-            find_words(labels)
-            for labels in (self.labels[own.axes[0]], self.base.labels(own.axes[0]))
-        )
-        return fill_rows(carried, matches[0], words, value[known])
+        return matches
 
     def _match(self, axis: str, size: int, own_size: int) -> Match | None:
         """None if an axis without labels is of another size."""
