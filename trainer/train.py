@@ -74,10 +74,14 @@ def train(
     make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()
-        begun = _begin(ranker, transform, base)
+        begun = None if place.asynchronous_workers and base else _begin(ranker, transform, base)
     kept = ranker if place.is_local else make()
-    if begun is not None and kept is not ranker:
+    if place.asynchronous_workers and base is not None:
+        # On plain variables: those of servers are only assigned.
         kept.set_weights(ranker.get_weights())
+        begun = _begin(kept, transform, base)
+        with place.strategy.scope():
+            ranker.set_weights(kept.get_weights())
     log_dir = record_dir / "tensorboard" if place.is_chief else None
     stop, union = StopAtBest(training.patience), TrainUnion()
     gates = (
