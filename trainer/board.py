@@ -87,4 +87,5 @@ def draw_gates(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         ((16, 32, 3), [247, 251, 255], [8, 48, 107])
     """
     cells = np.repeat(np.repeat(weights, _CELL, axis=0), _CELL, axis=1)[..., np.newaxis]
-    return np.rint(_GROUND + cells * (_INK - _GROUND)).astype(np.uint8)
+    picture: npt.NDArray[np.uint8] = np.rint(_GROUND + cells * (_INK - _GROUND)).astype(np.uint8)
+    return picture
