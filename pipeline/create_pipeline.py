@@ -18,6 +18,7 @@ from pipeline.components.log_example_gen import LogExampleGen
 from pipeline.components.package_model import PackageModel
 from pipeline.components.report_gates import ReportGates
 from pipeline.config import RankerConfig
+from pipeline.latest_blessed import find_bases
 from pipeline.places import Places
 from trainer.tuning.options import ROLES
 
@@ -98,6 +99,9 @@ def create_pipeline(
         else {}
     )
 
+    # With `training.base`: what each begins from, of the newest run that was blessed.
+    bases = find_bases(config, transform.outputs["transformed_examples"])
+
     # Same data, seeds and budget; only the gate differs.
     candidate, baseline = (
         Trainer(
@@ -108,6 +112,7 @@ def create_pipeline(
             hyperparameters=(
                 tuners[role].outputs["best_hyperparameters"] if role in tuners else None
             ),
+            base_model=bases[role].outputs["model"] if role in bases else None,
             train_args=trainer_pb2.TrainArgs(),
             eval_args=trainer_pb2.EvalArgs(),
             custom_config={
@@ -174,6 +179,7 @@ def create_pipeline(
             check_anomalies,
             transform,
             *tuners.values(),
+            *bases.values(),
             candidate,
             baseline,
             evaluator,

@@ -61,4 +61,7 @@ class SequentialRunner(tfx_runner.IrBasedRunner):
         ).launch()
         with store as opened:
             (execution,) = opened.store.get_executions_by_id([info.execution_id])
+        # A resolver that fails does not raise, and what comes after it would go on without.
+        if execution.last_known_state == metadata_store_pb2.Execution.FAILED:
+            raise RuntimeError(f"{node_id} has failed; the log says why")
         return bool(execution.last_known_state != metadata_store_pb2.Execution.CACHED)

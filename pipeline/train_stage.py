@@ -31,31 +31,35 @@ def train_stage(
     role: Literal["candidate", "baseline"],
     span: int | None = None,
     strategy: StrategySection | None = None,
+    base: Path | None = None,
 ) -> dict[str, Any]:
     """Transforms examples and trains one ranker.
 
     Args:
         config: the whole YAML.
         examples: folder that `ingest_logs` or, with `logs.spans`, `ingest_spans` wrote.
-        out: gets `transform`, `serving` (the SavedModel) and `training.json`. What an
-            interrupted training goes on from is beside it until then.
+        out: gets `transform`, `serving` (the SavedModel), `training.json`, and what a later
+            training can begin from. What an interrupted one goes on from is beside it until then.
         role: whose gate.
         span: with `logs.spans`: the last one to train on; None for the newest there is.
         strategy: in place of the YAML's `training.strategy`.
+        base: folder of a trained model whose weights it begins from; None for fresh ones.
 
     Returns:
         The record of the training.
 
     Raises:
-        InputError: if there are no examples, or `out` holds other things.
+        InputError: if there are no examples, `out` holds other things, or `base` is no base.
         DiskFullError: if there is no room for `out`.
         ClusterError: if the strategy has several processes, and one fails.
         PreemptedError: if SIGTERM came; the same call goes on from the checkpoint.
         DivergedError: if the loss is not finite.
     """
     from trainer.run_fn import TRAINING_FILE, run_job
+    from trainer.warm_start.bundle import find_base
 
     files, unfinished = find_examples(config, examples, span), unfinished_folder(out)
+    base_file = None if base is None else str(find_base(base))
     with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
         transform = _transform_once(config, files, unfinished)
         train_files, eval_files = ((str(transform / f"{split}-*"),) for split in SPLITS)
@@ -69,6 +73,8 @@ def train_stage(
                 serving_dir=str(folder / "serving"),
                 log_dir=str(log_folder(out)),
                 checkpoint_dir=str(unfinished),
+                base=base_file,
+                base_dir=str(folder),
                 code_version=code_version("transforms", "trainer"),
             )
         )

@@ -12,6 +12,7 @@ from trainer.loss.options import FixedOptions, LossBalanceOptions
 from trainer.model.options import MAX_EXPERTS, Model
 from trainer.score import parse_score
 from trainer.strategies.options import OneDeviceOptions, StrategyOptions
+from trainer.warm_start.options import Base, BaseGates, NewRows
 from transforms.features import Features
 from transforms.section import Section
 from transforms.shared_words import check_shares
@@ -46,6 +47,13 @@ class Training(Section):
             counts the weights alone, so that its losses can be compared.
         strategy: the devices and processes that train: `one_device`, `mirrored`,
             `multi_worker`, `parameter_server` or `tpu`, or a section with `kind`.
+        base: `latest_blessed`: training begins from the weights of the newest blessed model of
+            the workspace that has not seen these examples, the baseline's from those of the
+            baseline that was trained beside it; null begins from scratch.
+        new_rows: what words get that the base had not: `fresh` rows, or the `mean` of the rows
+            of its words.
+        base_gates: what becomes of selectors that are binary in the base: `keep` leaves them
+            so, and trains their experts only; `reopen` lets them choose again.
     """
 
     optimizer: Literal["adam", "adagrad", "sgd"] = "adam"
@@ -64,6 +72,9 @@ class Training(Section):
     checkpoint: CheckpointOptions | None = CheckpointOptions()
     loss_balance: LossBalanceOptions = FixedOptions(kind="fixed")
     strategy: StrategyOptions = OneDeviceOptions()
+    base: Base | None = None
+    new_rows: NewRows = "fresh"
+    base_gates: BaseGates = "keep"
 
     @model_validator(mode="after")
     def _strategy_carries_the_balance(self) -> "Training":

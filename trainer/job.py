@@ -18,6 +18,8 @@ class TrainJob(Section):
         log_dir: gets the log of each process, if the training starts several.
         checkpoint_dir: keeps checkpoints of trainings that were interrupted; null for none. All
             processes must see it.
+        base: the file that training begins from; null for none.
+        base_dir: gets the file that a later training can begin from; null for none.
         code_version: of the code that trains; no other goes on from its checkpoints.
     """
 
@@ -30,4 +32,6 @@ class TrainJob(Section):
     full_dir: str | None = None
     log_dir: str
     checkpoint_dir: str | None = None
+    base: str | None = None
+    base_dir: str | None = None
     code_version: str = ""

@@ -1,6 +1,7 @@
 """`run_fn`: TFX's entry point of both Trainers, and the training behind it."""
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -20,11 +21,14 @@ from trainer.strategies.local_cluster import run_local_cluster
 from trainer.strategies.options import ClusterSection, ParameterServerOptions
 from trainer.train import train
 from trainer.tuning.paths import with_hyperparameters
-from transforms.errors import ConfigError
+from trainer.warm_start.bundle import find_base
+from trainer.warm_start.start import save_base
+from transforms.errors import ConfigError, InputError
 from transforms.folders import make_folder
 
 TRAINING_FILE = "training.json"
 _JOB_FILE = "job.json"
+_LOG = logging.getLogger("gaterank.train")
 
 
 def run_fn(fn_args: Any) -> None:
@@ -34,8 +38,9 @@ def run_fn(fn_args: Any) -> None:
         fn_args: TFX's arguments. `custom_config["trainer"]` is a `TrainerConfig` as JSON,
             before which go the values of `hyperparameters`, from a Tuner;
             `["checkpoints"]` the folder of checkpoints, `["code_version"]` that of the code;
-            the pruned model goes to `serving_model_dir`, the full one to `eval_model_dir`, the
-            record of the training to `model_run_dir`.
+            the pruned model goes to `serving_model_dir`, the full one and what a later training
+            can begin from to `eval_model_dir`, the record of the training to `model_run_dir`.
+            `base_model` is what this one begins from.
     """
     config = TrainerConfig.model_validate_json(fn_args.custom_config["trainer"])
     run_job(
@@ -49,9 +54,23 @@ def run_fn(fn_args: Any) -> None:
             full_dir=fn_args.eval_model_dir,
             log_dir=str(Path(fn_args.model_run_dir) / "logs"),
             checkpoint_dir=fn_args.custom_config.get("checkpoints"),
+            base=_find_base(fn_args.base_model),
+            base_dir=fn_args.eval_model_dir,
             code_version=fn_args.custom_config.get("code_version", ""),
         )
     )
+
+
+def _find_base(model: str | None) -> str | None:
+    if model is None:
+        return None
+    try:
+        # TFX names the folder of the served model, which has some of the experts only.
+        return str(find_base(Path(model).parent))
+    except InputError as error:
+        # A model that was trained before models had a base must not stop every later run.
+        _LOG.warning("%s", error)
+        return None
 
 
 def run_job(job: TrainJob) -> None:
@@ -94,7 +113,8 @@ def _train(job: TrainJob, cluster: Cluster | None) -> None:
         transform = tft.TFTransformOutput(job.transform_dir)
         record_dir = Path(job.record_dir)
         files, checkpoints = (job.train_files, job.eval_files), _find_checkpoints(job)
-        ranker, record = train(job.config, transform, *files, record_dir, place, checkpoints)
+        base = None if job.base is None else Path(job.base)
+        ranker, record = train(job.config, transform, *files, record_dir, place, checkpoints, base)
         if not place.is_chief:
             return
         record_dir.mkdir(parents=True, exist_ok=True)
@@ -102,6 +122,8 @@ def _train(job: TrainJob, cluster: Cluster | None) -> None:
         save_ranker(ranker, transform, Path(job.serving_dir), pruned=True)
         if job.full_dir is not None:
             save_ranker(ranker, transform, Path(job.full_dir), pruned=False)
+        if job.base_dir is not None:
+            save_base(ranker, transform, Path(job.base_dir))
         if checkpoints is not None:
             checkpoints.finish()
 

@@ -25,10 +25,13 @@ from trainer.strategies.asynchronous import AsynchronousFit, EpochTrajectory
 from trainer.strategies.distribution import Distribution, one_device
 from trainer.strategies.synchronous import SynchronousFit
 from trainer.union_training import TrainUnion
+from trainer.warm_start.start import start_from
 from transforms.errors import DivergedError
 from transforms.preprocessing import num_ids
 
 _LOG = logging.getLogger("gaterank.train")
+# TensorFlow knows so many seeds; with a global one of 0, no shuffle takes a tensor for its seed.
+_SEEDS, _FOR_ZERO = 2**31 - 1, 2**30
 
 
 def train(
@@ -39,6 +42,7 @@ def train(
     record_dir: Path,
     place: Distribution | None = None,
     checkpoints: CheckpointFolder | None = None,
+    base: Path | None = None,
 ) -> tuple[Ranker, dict[str, Any]]:
     """Trains a ranker until the validation loss improves no more.
 
@@ -51,6 +55,7 @@ def train(
         place: where it trains, from `distributed`; by default on one device.
         checkpoints: where its state is saved, and from where it goes on if it was interrupted;
             None for nowhere.
+        base: the file with the weights that it begins from; None for fresh ones.
 
     Returns:
         The ranker with its best weights, of plain variables under every strategy, and the
@@ -59,10 +64,11 @@ def train(
     Raises:
         DivergedError: if the loss is not finite.
         PreemptedError: if SIGTERM came; there is a checkpoint then.
+        InputError: if the base cannot be read, or is not whole.
     """
     place = place or one_device()
     training = config.training
-    tf.keras.utils.set_random_seed(training.seed)
+    tf.keras.utils.set_random_seed(training.seed % _SEEDS or _FOR_ZERO)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
     batches = Batches(train_files, transform, training.batch_size, training.seed, training.cache_mb)
@@ -70,7 +76,10 @@ def train(
     make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()
+        begun = _begin(ranker, transform, base)
     kept = ranker if place.is_local else make()
+    if begun is not None and kept is not ranker:
+        kept.set_weights(ranker.get_weights())
     log_dir = record_dir / "tensorboard" if place.is_chief else None
     stop, union = StopAtBest(training.patience), TrainUnion()
     gates = (
@@ -99,6 +108,7 @@ def train(
         "total_steps": epochs * batches.steps,
         "seconds": round(seconds, 3),
         "examples_per_second": round(epochs * batches.size / seconds, 1),
+        "base": begun,
         "resumed": [{"epoch": epoch + 1, "step": step} for epoch, step in resumed],
     }
     _LOG.info("best epoch %d of %d", stop.best_epoch, epochs)
@@ -143,6 +153,16 @@ def make_ready(
     ranker.compile(optimizer=make_optimizer(config.training, batches.steps))
     ranker.optimizer.build(ranker.trainable_variables)
     return ranker
+
+
+def _begin(
+    ranker: Ranker, transform: tft.TFTransformOutput, base: Path | None
+) -> dict[str, Any] | None:
+    if base is not None:
+        return start_from(ranker, transform, base)
+    if ranker.config.training.base is not None:
+        _LOG.info("starts from scratch: there is no base yet")
+    return None
 
 
 def _fit(

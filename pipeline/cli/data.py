@@ -38,8 +38,21 @@ from transforms.errors import InputError
     show_default=True,
     help="Of the log files.",
 )
+@click.option(
+    "--drift", type=float, default=0.0, help="Share of one of the users' tastes that fades a day."
+)
+@click.option(
+    "--churn", type=float, default=0.0, help="Share of users and items that are new each day."
+)
 def simulate(
-    out: Path, impressions: int, seed: int, days: int, first_day: datetime, file_format: Any
+    out: Path,
+    impressions: int,
+    seed: int,
+    days: int,
+    first_day: datetime,
+    file_format: Any,
+    drift: float,
+    churn: float,
 ) -> None:
     """Write impression and feedback logs with a known answer.
 
@@ -49,7 +62,7 @@ def simulate(
     from transforms.simulator.simulate import simulate as write_logs
 
     day: date = first_day.date()
-    truth = write_logs(out, impressions, seed, file_format, days=days, first_day=day)
+    truth = write_logs(out, impressions, seed, file_format, days, day, drift=drift, churn=churn)
     click.echo(f"{truth.impressions} impressions over {days} days in {out}")
 
 

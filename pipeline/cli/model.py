@@ -41,6 +41,11 @@ from transforms.section import load_section
     help="Whose gate to train.",
 )
 @click.option(
+    "--base",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of an earlier training, or Model artifact of a run, to begin from.",
+)
+@click.option(
     "--workers",
     type=int,
     help="Train by so many processes of this machine, which step together.",
@@ -61,6 +66,7 @@ def train(
     out: Path,
     role: Literal["candidate", "baseline"],
     span: int | None,
+    base: Path | None,
     workers: int | None,
     parameter_servers: int | None,
     profile: bool,
@@ -88,7 +94,7 @@ def train(
         training = ranker.training.model_copy(update={"profile": True})
         ranker = ranker.model_copy(update={"training": training})
     with lines_said(click.echo):
-        record = train_stage(ranker, examples, out, role, span, strategy)
+        record = train_stage(ranker, examples, out, role, span, strategy, base)
     best = record["epochs"][record["best_epoch"] - 1]
     for place in record["resumed"]:
         click.echo(f"interrupted, and went on from epoch {place['epoch']}, step {place['step']}")

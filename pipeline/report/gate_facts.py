@@ -76,6 +76,7 @@ def gate_facts(gates: Mapping[Model, TrainedGate]) -> list[Fact]:
         "Experts a task uses": _per_task,
         "Training steps until binary": _convergence,
         "Experts trained after that": _union_training,
+        "Weights of the model before": _base,
         "Experts alive, a task": _living,
         "CV of the importance": _variation,
     }
@@ -139,6 +140,16 @@ def _union_training(gate: TrainedGate) -> Figure | None:
         return Figure(value, f"from step {count(narrowed.step)}")
     rates = f"{count(narrowed.before)} to {count(narrowed.after)} examples a second"
     return Figure(value, f"from step {count(narrowed.step)}, {rates}")
+
+
+def _base(gate: TrainedGate) -> Figure | None:
+    """A warm start: how many of the weights it took over."""
+    base = gate.record.base if gate.record else None
+    if base is None:
+        return None
+    fresh = ", ".join(base.fresh[:4]) + (", ..." if len(base.fresh) > 4 else "")
+    total = len(base.mapped) + len(base.fresh)
+    return Figure(f"{len(base.mapped)} of {total}", f"fresh: {fresh}" if fresh else "")
 
 
 def _living(gate: TrainedGate) -> Figure | None:

@@ -43,6 +43,20 @@ class UnionTraining(Document):
     after: float | None
 
 
+class BaseUse(Document):
+    """What a training took of the model that it began from: names of weights.
+
+    Attributes:
+        mapped: taken over, whole or in part.
+        fresh: initialised anew.
+        dropped: of the base, and of no use.
+    """
+
+    mapped: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
 class TrainingRecord(Document):
     """`training.json` of one model.
 
@@ -63,6 +77,7 @@ class TrainingRecord(Document):
         examples_per_second: of the training.
         seconds: of the training.
         union_training: None if all experts were trained to the end.
+        base: None if it began from scratch.
     """
 
     gate: dict[str, Any]
@@ -79,6 +94,7 @@ class TrainingRecord(Document):
     examples_per_second: float | None = None
     seconds: float | None = None
     union_training: UnionTraining | None = None
+    base: BaseUse | None = None
 
 
 class TaskExport(TaskInfo):

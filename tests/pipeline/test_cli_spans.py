@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pipeline.cli.main import cli
 from pipeline.config import load_config
 from pipeline.local_runner import run_local
-from pipeline.workspace import Workspace
+from pipeline.workspace import Run, Workspace
 from tests.pipeline.tiny import tiny_document
 from transforms.errors import ConfigError, InputError
 from transforms.rolling.store import SpanStore
@@ -97,12 +97,30 @@ def test_what_makes_no_sense_together_is_refused(folder):
         run("validate", write_yaml(folder, "odd.yaml", input="*/*"))
 
 
+def check_bases(first: Run, second: Run, shown: str) -> None:
+    """Each role of the second run began from its own model of the first."""
+    models = [Path(model) for model in re.findall(r"starts from (\S+)/Format-TFMA: ", shown)]
+    assert sorted(model.parts[-3] for model in models) == ["BaselineTrainer", "CandidateTrainer"]
+    assert {*map(str, models)} <= {model.uri for model in first.artifacts["Model"]}
+    inputs = second.document("GaterankGateReport", "inputs.json")
+    for role in ("candidate", "baseline"):
+        assert len(inputs[role]["base"]["mapped"]) > 10
+        assert inputs[role]["base"]["fresh"] == []
+
+
 @pytest.mark.slow
-def test_the_pipeline_trains_on_a_window_that_moves_on(folder):
+def test_the_pipeline_trains_on_a_window_that_moves_on_from_the_blessed_models(folder, capfd):
     config = load_config(folder / "tiny.yaml")
+    training = config.training.model_copy(update={"base": "latest_blessed"})
+    config = config.model_copy(update={"training": training})
     workspace = Workspace(folder / "workspace")
     first = run_local(config, workspace, folder / "logs", FIRST + 2)
+    assert capfd.readouterr().err.count("starts from scratch: there is no base yet") == 2
     second = run_local(config, workspace, folder / "logs", FIRST + 3)
+    check_bases(first, second, capfd.readouterr().err)
+    again = run_local(config, workspace, folder / "logs", FIRST + 3)
+    assert "starts from" not in capfd.readouterr().err, "what is repeated does nothing again"
+    assert again.uri("Model") == second.uri("Model")
     store = SpanStore(str(workspace.places(config.name, "").spans))
     assert list(store.spans()) == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
     assert all(store.newest(span).record.version == 1 for span in store.spans())
@@ -128,5 +146,10 @@ def test_one_stage_trains_on_the_window_of_a_store(folder):
     train = ["train", folder / "tiny.yaml", "--examples", folder / "store", "--span", "2026-01-08"]
     shown = run(*train, "--out", folder / "model")
     assert "best epoch" in shown
+    assert "starts from" not in shown
+    shown = run(*train, "--out", folder / "later", "--base", folder / "model")
+    assert f"starts from {folder / 'model'}: " in shown
+    with pytest.raises(InputError, match=r"must be what `gaterank train` wrote"):
+        run(*train, "--out", folder / "later", "--base", folder / "logs")
     with pytest.raises(InputError, match=r"must hold the examples of `gaterank ingest`"):
         run("train", folder / "tiny.yaml", "--examples", folder / "logs", "--out", folder / "no")

@@ -9,7 +9,7 @@ from pipeline.report.gates import describe_gate
 from pipeline.report.headline import headline
 from pipeline.report.heatmap import gate_heatmap, importance_heatmap
 from pipeline.report.importance import gate_importance
-from pipeline.report.inputs import UnionTraining
+from pipeline.report.inputs import BaseUse, UnionTraining
 from pipeline.report.render import render_report
 from tests.pipeline.report_inputs import make_inputs, make_per_example_inputs
 
@@ -81,6 +81,14 @@ def test_conditional_training_is_told_with_its_speed(static):
     facts = facts_of(static.model_copy(update={"candidate": candidate}))
     assert facts["Experts trained after that"][1] == "from step 900"
     assert "Experts trained after that" not in facts_of(static)
+
+
+def test_a_warm_start_is_told_with_what_was_fresh(static):
+    base = BaseUse(mapped=("a", "b", "c"), fresh=("towers/0/kernel",), dropped=("d",))
+    candidate = static.candidate.model_copy(update={"base": base})
+    facts = facts_of(static.model_copy(update={"candidate": candidate}))
+    assert facts["Weights of the model before"][:2] == ("3 of 4", "fresh: towers/0/kernel")
+    assert "Weights of the model before" not in facts_of(static)
 
 
 def test_gates_that_never_became_binary_say_so(static):

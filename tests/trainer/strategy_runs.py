@@ -23,6 +23,7 @@ from trainer.strategies.cluster import read_cluster
 from trainer.strategies.distribution import Distribution, distributed, serve
 from trainer.strategies.options import ClusterSection, parse_strategy
 from trainer.train import train
+from trainer.warm_start.bundle import BASE_FILE
 from transforms.examples import SPLITS
 
 # Name -> the gate, and a batch size that leaves a last batch of another kind: a replica of four
@@ -48,6 +49,8 @@ CASES = {
     "soft-balance": ({"kind": "dselect_k", "per_example": True, "balance": {"kind": "kl"}}, 130),
 }
 METRIC_STATE = "gate_importance"
+# The case that begins from a base.
+WARM = "static"
 
 
 def make_config(case: str) -> TrainerConfig:
@@ -90,7 +93,8 @@ def run_case(case: str, place: Distribution, name: str, folder: Path) -> None:
     transform, batches = open_batches(case, folder)
     files = ([str(folder / "transform" / f"{split}-*")] for split in SPLITS)
     record_dir = folder / "records" / name / f"{case}-{place.index}"
-    ranker, record = train(make_config(case), transform, *files, record_dir, place)
+    base = folder / BASE_FILE if case == WARM else None
+    ranker, record = train(make_config(case), transform, *files, record_dir, place, base=base)
     kept = {
         f"{'metric' if METRIC_STATE in weight.name else 'weight'} {i:02}": value
         for i, (weight, value) in enumerate(zip(ranker.weights, ranker.get_weights(), strict=True))

@@ -83,7 +83,7 @@ def test_a_file_that_breaks_off_is_not_whole(tmp_path_factory, data):
 def test_other_arrays_than_those_asked_for_are_not_read(tmp_path, array, compression):
     path = tmp_path / "one.npz"
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("progress.json", DOCUMENT, zipfile.ZIP_STORED)
+        archive.writestr("document.json", DOCUMENT, zipfile.ZIP_STORED)
         for name, value in (ARRAYS | {"a": array}).items():
             with archive.open(f"{name}.npy", "w") as out:
                 # As an attacker would: the bytes of a pickle where an array is expected.

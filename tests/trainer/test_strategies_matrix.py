@@ -13,11 +13,14 @@ import pytest
 import strategy_runs
 import tensorflow as tf
 from conftest import NUM_TRAIN
-from strategy_runs import CASES, make_config, open_batches
+from strategy_runs import CASES, WARM, make_config, open_batches
 
+from trainer.model.ranker import Ranker
 from trainer.strategies.local_cluster import run_local_cluster
 from trainer.strategies.options import parse_strategy
 from trainer.train import make_ready
+from trainer.warm_start.bundle import BASE_FILE
+from trainer.warm_start.start import save_base, start_from
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +41,7 @@ Cells = Callable[[str, str], list[Cell]]
 @pytest.fixture(scope="module")
 def cells(transformed) -> Cells:
     """Strategy and case -> what each process that trains has ended with; runs a strategy once."""
+    save_base(start_of(WARM, transformed, seed=7), open_batches(WARM, transformed)[0], transformed)
     script = Path(strategy_runs.__file__)
     paths = os.pathsep.join([str(script.parents[2]), str(script.parent)])
 
@@ -52,6 +56,15 @@ def cells(transformed) -> Cells:
         return [dict(np.load(file)) for file in files]
 
     return run
+
+
+def start_of(case: str, folder: Path, seed: int) -> Ranker:
+    """The ranker before its first step."""
+    config = make_config(case)
+    transform, batches = open_batches(case, folder)
+    assert batches.steps == 20
+    tf.keras.utils.set_random_seed(seed)
+    return make_ready(config, transform, batches, batches.mean_labels(config.tasks))
 
 
 def largest_difference(one: Cell, other: Cell) -> float:
@@ -78,11 +91,9 @@ def test_the_weights_are_those_of_one_device(cells, name, case):
 @pytest.mark.parametrize("case", CASES)
 def test_twenty_steps_move_the_weights_by_far_more_than_that(cells, case, transformed):
     (one,) = cells("one_device", case)
-    config = make_config(case)
-    transform, batches = open_batches(case, transformed)
-    assert batches.steps == 20
-    tf.keras.utils.set_random_seed(config.training.seed)
-    start = make_ready(config, transform, batches, batches.mean_labels(config.tasks))
+    start = start_of(case, transformed, make_config(case).training.seed)
+    if case == WARM:
+        start_from(start, open_batches(case, transformed)[0], transformed / BASE_FILE)
     moved = [
         np.abs(one[f"weight {i:02}"] - weight.numpy()).max()
         for i, weight in enumerate(start.weights)

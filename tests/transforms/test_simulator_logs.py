@@ -255,3 +255,17 @@ def test_timestamps_in_csv_are_iso_8601(csv_logs):
     path = sorted((csv_logs / "feedback").glob("*/*"))[0]
     table = pd.read_csv(io.BytesIO(gzip.decompress(path.read_bytes())))
     assert table.timestamp.str.fullmatch(r"2026-01-05T\d\d:\d\d:\d\d\.\d{3}Z").all()
+
+
+def test_new_users_and_items_come_each_day_and_no_id_comes_again(tmp_path):
+    simulate(tmp_path / "logs", IMPRESSIONS, seed=3, days=4, churn=0.2)
+    rows = read(tmp_path / "logs", "impressions")
+    day = rows.timestamp.dt.date
+    for column in ("user_id", "item_id"):
+        ids = [set(group) for _, group in rows.groupby(day)[column]]
+        first, last = ids[0], ids[-1]
+        assert last - set().union(*ids[:-1]), "some are new on the last day"
+        assert first - last, "some have left"
+        assert len(first & last) > 0.2 * len(first), "many have stayed"
+    assert (rows.groupby("item_id").quality.nunique() <= 1).all(), "an id has its columns for ever"
+    assert read_truth(tmp_path / "logs").churn == 0.2

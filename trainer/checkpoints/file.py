@@ -18,7 +18,7 @@ import numpy.typing as npt
 from transforms.errors import InputError, write_error
 
 MAX_DOCUMENT_BYTES = 64_000_000
-_DOCUMENT = "progress.json"
+_DOCUMENT = "document.json"
 _MAX_HEADER_BYTES = 1000
 _CHUNK_BYTES = 1 << 20
 # What a file that broke off, or was made by somebody else, makes the libraries raise.

@@ -13,7 +13,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def take_fingerprint(job: TrainJob) -> str:
-    """A digest of all that a training's result depends on: config, code, examples, transform.
+    """A digest of what a training's result depends on: config, code, examples, transform, base.
 
     The strategy is not among it, as all come to the same weights: a training may go on with
     fewer workers than it began with. Nor is when checkpoints are written.
@@ -26,7 +26,8 @@ def take_fingerprint(job: TrainJob) -> str:
     """
     train, held_out = _find(job.train_files), _find(job.eval_files)
     transform = _find_below(job.transform_dir, {*train, *held_out})
-    return digest_files([_essence(job.config), job.code_version], [train, held_out, transform])
+    groups = [train, held_out, transform, [job.base] if job.base is not None else []]
+    return digest_files([_essence(job.config), job.code_version], groups)
 
 
 def digest_files(texts: Sequence[str], groups: Sequence[Sequence[str]]) -> str:

@@ -36,9 +36,15 @@ class SoftmaxSelectorsGate(Gate):
         """Makes alpha [T, k] and gamma [T, k, n]."""
         tasks, k = self.num_tasks, self.options.experts_per_task
         uniform = tf.keras.initializers.RandomUniform
-        self.alpha = TaskLogits((tasks, k), False, uniform(-0.05, 0.05), name="alpha")
+        self.alpha = TaskLogits(
+            (tasks, k), False, uniform(-0.05, 0.05), "alpha", ("tasks", "selectors")
+        )
         self.gamma = TaskLogits(
-            (tasks, k, self.num_experts), False, uniform(-0.05, 0.05), name="gamma"
+            (tasks, k, self.num_experts),
+            False,
+            uniform(-0.05, 0.05),
+            "gamma",
+            ("tasks", "selectors", "experts"),
         )
         self.alpha.build(input_shape)
         self.gamma.build(input_shape)

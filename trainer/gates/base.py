@@ -89,6 +89,10 @@ class Gate(tf.keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def temperature(self) -> float | tf.Tensor:
+        """What the logits of its selectors are divided by now, a scalar."""
+        return 1.0
+
     def converged(self) -> tf.Tensor:
         """[T] bool: the task's set of experts will not change any more.
 
@@ -138,6 +142,8 @@ class TaskLogits(tf.keras.layers.Layer):
         shape: (T, ...) of the tensor.
         per_example: whether it depends on the example.
         initializer: of the tensor (static) or of the bias (per example).
+        axes: what the axes of the tensor are, for a later training that goes on from these
+            weights with other ones: `tasks`, `experts`, `selectors` or `bits`.
     """
 
     def __init__(
@@ -146,11 +152,13 @@ class TaskLogits(tf.keras.layers.Layer):
         per_example: bool,
         initializer: tf.keras.initializers.Initializer,
         name: str,
+        axes: tuple[str, ...] = ("tasks", "experts"),
     ) -> None:
         super().__init__(name=name, dtype=tf.keras.mixed_precision.global_policy().variable_dtype)
         self.tensor_shape = shape
         self.per_example = per_example
         self.initializer = initializer
+        self.axes = axes
 
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes the bias, and the kernel [d, T * ...] of a per-example gate."""

@@ -11,8 +11,8 @@ from trainer.gates.pressure import EntropyPressure, ServingBudget
 from trainer.gates.selector_options import DSelectKOptions
 from trainer.gates.smooth_step import bits_entropy, keep_open, select_expert, smooth_step
 
-# Of beta: how far from 0 a bit may be while there are more experts than the budget allows.
-_OPEN = 0.4
+# Of beta: how far from 0 a bit may be that is to stay open.
+OPEN = 0.4
 
 
 class DSelectKGate(Gate):
@@ -51,12 +51,15 @@ class DSelectKGate(Gate):
         tasks, k, beta = self.num_tasks, self.options.experts_per_task, self.options.beta
         reach = self.options.initial_scale * beta
         uniform = tf.keras.initializers.RandomUniform
-        self.alpha = TaskLogits((tasks, k), self.per_example, uniform(-0.05, 0.05), name="alpha")
+        self.alpha = TaskLogits(
+            (tasks, k), self.per_example, uniform(-0.05, 0.05), "alpha", ("tasks", "selectors")
+        )
         self.z = TaskLogits(
             (tasks, k, self.num_bits),
             self.per_example,
             uniform(-reach, reach),
-            name="z",
+            "z",
+            ("tasks", "selectors", "bits"),
         )
         options = self.options
         if options.beta_steps is not None:
@@ -67,17 +70,18 @@ class DSelectKGate(Gate):
         self.balance = make_balance(options.balance, tasks, self.num_experts, k, self.compute_dtype)
         super().build(input_shape)
 
-    def _beta(self) -> float | tf.Tensor:
+    def temperature(self) -> float | tf.Tensor:
+        """beta at this step."""
         return self.options.beta if self.options.beta_steps is None else self.beta(None)
 
     def call(
         self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
     ) -> GateOutput:
         """Weights [T, n] or [B, T, n], and its penalties by name."""
-        beta, z = self._beta(), self.z(inputs)  # z: [.., T, k, m]
+        beta, z = self.temperature(), self.z(inputs)  # z: [.., T, k, m]
         excess = self.budget.count_excess(lambda: self._round(z))
         if training and self.budget.is_set:
-            reach = tf.cast(_OPEN * beta, z.dtype)
+            reach = tf.cast(OPEN * beta, z.dtype)
             z = keep_open(z, tf.where(excess > 0.0, reach, np.inf))
         bits = smooth_step(z, beta)
         codes = select_expert(bits)  # [.., T, k, 2^m]
@@ -117,17 +121,25 @@ class DSelectKGate(Gate):
         used, unused = tf.split(codes, [self.num_experts, num_unused], axis=-1)
         if self.options.unused_codes == "penalty":
             return used
-        # NumPy promises that this generator's stream never changes.
-        stream = np.random.RandomState(self.options.unused_codes_seed)
-        stands_for = stream.permutation(self.num_experts)[:num_unused]
+        stands_for = self.expert_of_codes()[self.num_experts :]
         other = tf.one_hot(stands_for, self.num_experts, dtype=codes.dtype)  # [2^m - n, n]
         return used + tf.einsum("...u,un->...n", unused, other)
+
+    def expert_of_codes(self) -> np.ndarray:
+        """The expert that each code stands for, [2^m]; -1 for none."""
+        num_unused = 2**self.num_bits - self.num_experts
+        stands_for = np.full(num_unused, -1)
+        if self.options.unused_codes == "random":
+            # NumPy promises that this generator's stream never changes.
+            stream = np.random.RandomState(self.options.unused_codes_seed)
+            stands_for = stream.permutation(self.num_experts)[:num_unused]
+        return np.concatenate([np.arange(self.num_experts), stands_for])
 
     def converged(self) -> tf.Tensor:
         """[T] bool: every S(z) of the task is exactly 0 or 1 (never, per example)."""
         if self.per_example:
             return super().converged()
-        bits = smooth_step(tf.convert_to_tensor(self.z.bias), self._beta())
+        bits = smooth_step(tf.convert_to_tensor(self.z.bias), self.temperature())
         return tf.reduce_all((bits == 0.0) | (bits == 1.0), axis=[-2, -1])
 
     def _total(self, value: tf.Tensor, part: BatchPart | None) -> tf.Tensor:

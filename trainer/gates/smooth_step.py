@@ -6,7 +6,7 @@ import tensorflow as tf
 
 # Nearer to its ends than this, S is binary but for 1.2e-7, which 32 bits cannot always tell,
 # while S' is not 0 yet: there, what was exactly binary could open again.
-_LAST_OPEN = 0.4998
+LAST_OPEN = 0.4998
 
 
 def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
@@ -30,7 +30,7 @@ def smooth_step(t: tf.Tensor, beta: float | tf.Tensor) -> tf.Tensor:
 @tf.custom_gradient
 def _clip(u: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """To [-1/2, 1/2], where the cubic is flat: its slope alone stops the gradient."""
-    return tf.where(tf.abs(u) < _LAST_OPEN, u, 0.5 * tf.sign(u)), lambda upstream: upstream
+    return tf.where(tf.abs(u) < LAST_OPEN, u, 0.5 * tf.sign(u)), lambda upstream: upstream
 
 
 def select_expert(bits: tf.Tensor) -> tf.Tensor:

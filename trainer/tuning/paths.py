@@ -18,6 +18,7 @@ _FIXED = {
     "training.checkpoint": "it changes no result",
     "training.deterministic": "it changes no result but by rounding",
     "training.cache_mb": "it changes no result",
+    "training.base": "trials begin from scratch",
 }
 ConfigT = TypeVar("ConfigT", bound=TrainerConfig)
 

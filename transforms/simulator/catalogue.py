@@ -42,15 +42,29 @@ class Catalogue(NamedTuple):
     Attributes:
         users: column -> [num_users].
         items: column -> [num_items]; tags [num_items, TAGS_PER_ITEM].
-        user_shares: cumulative activity, [num_users], the last is 1.
-        item_shares: cumulative popularity in each of CANDIDATES equal parts of the items,
-            [CANDIDATES, num_items / CANDIDATES], the last of each row is 1.
+        activity: of the users, [num_users].
+        user_ids: numbers of the users, [num_users].
+        item_ids: numbers of the items, [num_items].
     """
 
     users: dict[str, Array]
     items: dict[str, Array]
-    user_shares: Array
-    item_shares: Array
+    activity: Array
+    user_ids: Array
+    item_ids: Array
+
+    def user_shares(self) -> Array:
+        """Cumulative activity, [num_users], the last is 1."""
+        return _shares(self.activity)
+
+    def item_shares(self) -> Array:
+        """Cumulative popularity in each of CANDIDATES equal parts of the items.
+
+        Returns:
+            [CANDIDATES, num_items / CANDIDATES], the last of each row is 1.
+        """
+        popularity = self.items["creator_followers"] ** _POPULARITY_OF_FOLLOWERS
+        return _shares(popularity.reshape(CANDIDATES, -1))
 
 
 def draw_catalogue(rng: np.random.Generator, impressions: int) -> Catalogue:
@@ -66,8 +80,41 @@ def draw_catalogue(rng: np.random.Generator, impressions: int) -> Catalogue:
     users = _draw_users(rng, num_users)
     items = _draw_items(rng, num_items)
     activity = rng.lognormal(0.0, _ACTIVITY_SPREAD, num_users)
-    popularity = items["creator_followers"] ** _POPULARITY_OF_FOLLOWERS
-    return Catalogue(users, items, _shares(activity), _shares(popularity.reshape(CANDIDATES, -1)))
+    return Catalogue(users, items, activity, np.arange(num_users), np.arange(num_items))
+
+
+def renew_catalogue(rng: np.random.Generator, catalogue: Catalogue, churn: float) -> Catalogue:
+    """The catalogue of the next day: some users and items left, as many new ones came.
+
+    Args:
+        rng: source of randomness.
+        catalogue: of the day before.
+        churn: share of the users and of the items that leave.
+    """
+    num_users, num_items = len(catalogue.user_ids), len(catalogue.item_ids)
+    left_users, left_items = rng.random(num_users) < churn, rng.random(num_items) < churn
+    came = rng.lognormal(0.0, _ACTIVITY_SPREAD, num_users)
+    return Catalogue(
+        _replace(catalogue.users, _draw_users(rng, num_users), left_users),
+        _replace(catalogue.items, _draw_items(rng, num_items), left_items),
+        np.where(left_users, came, catalogue.activity),
+        _number_new(catalogue.user_ids, left_users),
+        _number_new(catalogue.item_ids, left_items),
+    )
+
+
+def _replace(before: dict[str, Array], drawn: dict[str, Array], left: Array) -> dict[str, Array]:
+    return {
+        name: np.where(left if values.ndim == 1 else left[:, None], drawn[name], values)
+        for name, values in before.items()
+    }
+
+
+def _number_new(ids: Array, left: Array) -> Array:
+    """No number comes again."""
+    numbered: Array = ids.copy()
+    numbered[left] = ids.max() + 1 + np.arange(left.sum())
+    return numbered
 
 
 def _shares(weights: Array) -> Array:

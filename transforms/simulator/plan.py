@@ -27,6 +27,7 @@ class Plan(NamedTuple):
     first_day: date
     broken: float
     drift: float
+    churn: float
 
 
 class Part(NamedTuple):
@@ -71,6 +72,7 @@ def check_plan(plan: Plan) -> None:
             plan.broken,
         ),
         "`drift` must be in [0, 1]": (0 <= plan.drift <= 1, plan.drift),
+        "`churn` must be in [0, 1]": (0 <= plan.churn <= 1, plan.churn),
         f"`first_day` must be in the years {_YEARS}": (
             _YEARS[0] <= plan.first_day.year <= _YEARS[1],
             str(plan.first_day),

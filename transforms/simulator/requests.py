@@ -21,8 +21,8 @@ class Impressions(NamedTuple):
 
     Attributes:
         request: number of the request, [n].
-        user: row of the catalogue, [n].
-        item: row of the catalogue, [n].
+        user: number of the user, [n].
+        item: number of the item, [n].
         timestamp: milliseconds since the epoch, [n].
         columns: log column -> [n] (tags [n, TAGS_PER_ITEM]), with `position`.
     """
@@ -66,23 +66,30 @@ def draw_impressions(
         "network": rng.integers(0, len(words_of("network")), requests, dtype=np.int8),
         "hour": timestamp // _HOUR_MS % 24,
     }
-    user = np.searchsorted(catalogue.user_shares, rng.random(requests), side="right")
+    user = np.searchsorted(catalogue.user_shares(), rng.random(requests), side="right")
     owner = np.repeat(np.arange(requests), CANDIDATES)[:size]
     columns = {name: values[owner] for name, values in context.items()}
     item = item.reshape(-1)[:size]
     columns |= {name: values[user[owner]] for name, values in catalogue.users.items()}
     columns |= {name: values[item] for name, values in catalogue.items.items()}
     columns[POSITION] = np.tile(np.arange(1, CANDIDATES + 1), requests)[:size]
-    return Impressions(first_request + owner, user[owner], item, timestamp[owner], columns)
+    return Impressions(
+        first_request + owner,
+        catalogue.user_ids[user[owner]],
+        catalogue.item_ids[item],
+        timestamp[owner],
+        columns,
+    )
 
 
 def _draw_items(rng: np.random.Generator, catalogue: Catalogue, requests: int) -> Array:
     """Different items a request, one of each part of the catalogue, in the shown order."""
-    parts, part_size = catalogue.item_shares.shape
+    shares = catalogue.item_shares()
+    parts, part_size = shares.shape
     uniform = rng.random((parts, requests))
     item = np.stack(
         [
-            part * part_size + np.searchsorted(catalogue.item_shares[part], uniform[part], "right")
+            part * part_size + np.searchsorted(shares[part], uniform[part], "right")
             for part in range(parts)
         ],
         axis=1,

@@ -10,7 +10,7 @@ import numpy as np
 
 from transforms.errors import InputError, write_error
 from transforms.examples import POSITION
-from transforms.simulator.catalogue import Catalogue, draw_catalogue
+from transforms.simulator.catalogue import Catalogue, draw_catalogue, renew_catalogue
 from transforms.simulator.feedback import DUPLICATES, draw_feedback
 from transforms.simulator.files import FileFormat, LogWriter
 from transforms.simulator.outcomes import draw_outcomes, labels_of
@@ -23,7 +23,7 @@ from transforms.simulator.world import best_of, locations, remaining_b
 
 _PARTIAL = ".partial"
 _TABLES = ("impressions", "feedback")
-_CATALOGUE_STREAM, _PART_STREAM, _LAST_STREAM = range(3)
+_CATALOGUE_STREAM, _PART_STREAM, _LAST_STREAM, _CHURN_STREAM = range(4)
 
 Progress = Callable[[int], None]
 
@@ -38,6 +38,7 @@ def simulate(
     progress: Progress | None = None,
     broken: float = 0.0,
     drift: float = 0.0,
+    churn: float = 0.0,
 ) -> Truth:
     """Writes canonical logs of a world whose best predictions are known (see `world`).
 
@@ -55,6 +56,7 @@ def simulate(
         progress: is told after each part how many impressions are written.
         broken: how many broken lines to add, as a share of the rows (CSV only).
         drift: share of factor B that fades each day.
+        churn: share of the users and of the items that leave each day; as many new ones come.
 
     Returns:
         The known answer, as in `truth.json`.
@@ -64,7 +66,7 @@ def simulate(
             written.
         DiskFullError: if there is no room.
     """
-    plan = Plan(impressions, seed, file_format, days, first_day, broken, drift)
+    plan = Plan(impressions, seed, file_format, days, first_day, broken, drift, churn)
     check_plan(plan)
     out = Path(out)
     partial = out / _PARTIAL
@@ -102,6 +104,8 @@ def _run(plan: Plan, folder: Path, progress: Progress) -> Truth:
     tallies = Tallies(plan.impressions)
     counts: Counter[str] = Counter()
     for part in parts_of(plan):
+        if plan.churn and part.number == 0 and part.first_request:
+            catalogue = renew_catalogue(_rng(plan, _CHURN_STREAM, part.day), catalogue, plan.churn)
         rng = _rng(plan, _PART_STREAM, part.day, part.number)
         counts += _write_part(plan, part, rng, catalogue, writer, tallies)
         progress(counts["impressions"])
@@ -112,6 +116,7 @@ def _run(plan: Plan, folder: Path, progress: Progress) -> Truth:
         days=plan.days,
         first_day=plan.first_day,
         drift=plan.drift,
+        churn=plan.churn,
         factor_weights={
             event: dict(zip(FACTORS, response.weights, strict=True))
             for event, response in RESPONSES.items()

@@ -119,6 +119,7 @@ class Truth(Section):
         days: number of days.
         first_day: UTC.
         drift: share of factor B that fades a day.
+        churn: share of users and items that leave a day.
         factor_weights: feedback event -> factor -> weight in the event's location.
         tasks: task -> what is known of it.
         counts: what the logs hold.
@@ -129,6 +130,7 @@ class Truth(Section):
     days: int
     first_day: date
     drift: float
+    churn: float = 0.0
     factor_weights: dict[str, dict[str, float]]
     tasks: dict[str, TaskTruth]
     counts: Counts

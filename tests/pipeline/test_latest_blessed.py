@@ -1,0 +1,85 @@
+"""Which model a daily training begins from."""
+
+import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
+from tfx.types import standard_artifacts
+
+from pipeline.latest_blessed import LatestBlessed
+
+INPUT, OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
+TYPES = {
+    "model": standard_artifacts.Model,
+    "blessing": standard_artifacts.ModelBlessing,
+    "examples": standard_artifacts.Examples,
+}
+
+
+class Runs:
+    """A store in memory; each run has examples, two models and a blessing."""
+
+    def __init__(self) -> None:
+        config = metadata_store_pb2.ConnectionConfig()
+        config.fake_database.SetInParent()
+        self.store = metadata_store.MetadataStore(config)
+        trainer = metadata_store_pb2.ExecutionType(name="Trainer")
+        self.trainer = self.store.put_execution_type(trainer)
+        self.artifacts = {kind: [] for kind in TYPES}
+
+    def put(self, kind: str):
+        artifact = TYPES[kind]()
+        artifact.type_id = self.store.put_artifact_type(artifact.artifact_type)
+        (artifact.id,) = self.store.put_artifacts([artifact.mlmd_artifact])
+        self.artifacts[kind].append(artifact)
+        return artifact
+
+    def add(self, is_blessed: bool, examples=None):
+        examples = examples or self.put("examples")
+        models = [self.put("model") for _ in range(2)]
+        for model in models:
+            execution = metadata_store_pb2.Execution(type_id=self.trainer)
+            (number,) = self.store.put_executions([execution])
+            self.store.put_events(
+                [
+                    metadata_store_pb2.Event(artifact_id=a.id, execution_id=number, type=kind)
+                    for a, kind in ((examples, INPUT), (model, OUTPUT))
+                ]
+            )
+        blessing = self.put("blessing")
+        for key, model in zip(("current_model_id", "baseline_model_id"), models, strict=True):
+            blessing.set_int_custom_property(key, model.id)
+        blessing.set_int_custom_property("blessed", int(is_blessed))
+        return examples, models
+
+    def base(self, role: str, examples):
+        inputs = {kind: list(found) for kind, found in self.artifacts.items()}
+        found = LatestBlessed(role).resolve_artifacts(self.store, inputs | {"examples": [examples]})
+        assert set(found) == set(inputs)
+        return [model.id for model in found["model"]]
+
+
+@pytest.fixture
+def runs() -> Runs:
+    return Runs()
+
+
+def test_without_a_blessed_model_there_is_none(runs):
+    assert runs.base("candidate", runs.put("examples")) == []
+    runs.add(is_blessed=False)
+    assert runs.base("candidate", runs.put("examples")) == []
+
+
+def test_it_is_the_newest_blessed_one_and_the_baseline_beside_it(runs):
+    runs.add(is_blessed=True)
+    _, (candidate, baseline) = runs.add(is_blessed=True)
+    runs.add(is_blessed=False)
+    today = runs.put("examples")
+    assert runs.base("candidate", today) == [candidate.id]
+    assert runs.base("baseline", today) == [baseline.id]
+
+
+def test_a_run_that_is_repeated_does_not_begin_from_its_own_result(runs):
+    _, (candidate, _) = runs.add(is_blessed=True)
+    today, _ = runs.add(is_blessed=True)
+    runs.add(is_blessed=True, examples=today)
+    assert runs.base("candidate", today) == [candidate.id]
