@@ -1,6 +1,6 @@
 """The pipeline on one page: from log files to a pushed ranker and its report."""
 
-from tfx.components import ExampleValidator, Pusher, StatisticsGen, Trainer, Transform, Tuner
+from tfx.components import ExampleValidator, Pusher, Trainer, Tuner
 from tfx.dsl.components.base import executor_spec
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
@@ -8,6 +8,7 @@ from tfx.proto import pusher_pb2, trainer_pb2
 
 from pipeline.code_version import code_version
 from pipeline.components import push_model
+from pipeline.components.bulk_examples import StatisticsGen, Transform
 from pipeline.components.check_anomalies import CheckAnomalies
 from pipeline.components.check_ingest import CheckIngest
 from pipeline.components.check_serving import CheckServing

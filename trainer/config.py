@@ -40,6 +40,7 @@ class Training(Section):
         seed: of the initialisation, of shuffling and of dropout.
         deterministic: has TensorFlow add up in one order always, so that the same training on the
             same machine ends with the same weights, bit for bit, interrupted or not.
+        profile: has TensorBoard's log show what the steps 10 to 20 spend their time on.
         checkpoint: when its state is saved, for a killed training to go on from; null for never.
         loss_balance: how much each task's loss counts besides its `weight`: `fixed`,
             `uncertainty`, `gradnorm` or `pcgrad`, or a section with `kind`. Validation always
@@ -67,6 +68,7 @@ class Training(Section):
     embedding_l2: float = Field(0.0, ge=0.0, le=1e3)
     seed: int = Field(1, ge=0, le=2**31 - 1)
     deterministic: bool = False
+    profile: bool = False
     checkpoint: CheckpointOptions | None = CheckpointOptions()
     loss_balance: LossBalanceOptions = FixedOptions(kind="fixed")
     strategy: StrategyOptions = OneDeviceOptions()

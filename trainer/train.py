@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from trainer.board import make_board
 from trainer.checkpoints.checkpointer import Checkpointer, checkpointing
 from trainer.checkpoints.folder import CheckpointFolder
 from trainer.checkpoints.state import TrainingState
@@ -18,6 +19,7 @@ from trainer.divergence import FiniteWatch
 from trainer.model.ranker import Ranker
 from trainer.optimizers import make_optimizer
 from trainer.progress import GateTrajectory, StopAtBest
+from trainer.progress_bar import ProgressBar
 from trainer.record import make_record
 from trainer.strategies.asynchronous import AsynchronousFit, EpochTrajectory
 from trainer.strategies.distribution import Distribution, one_device
@@ -89,8 +91,11 @@ def train(
         if place.asynchronous_workers
         else GateTrajectory(log_dir)
     )
+    board = make_board(log_dir, training.batch_size, training.profile)
+    # Before what logs a line at the end of an epoch.
+    bar = ProgressBar(training.max_epochs, batches.steps, training.batch_size)
     watching = tf.keras.callbacks.CallbackList(
-        [union, gates, stop, *_make_board(log_dir)],
+        [bar, union, gates, stop, *board],
         model=kept if place.asynchronous_workers else ranker,
     )
     watch = FiniteWatch(ranker, batches, validation)
@@ -162,10 +167,6 @@ def _begin(
     if ranker.config.training.base is not None:
         _LOG.info("starts from scratch: there is no base yet")
     return None
-
-
-def _make_board(log_dir: Path | None) -> list[tf.keras.callbacks.Callback]:
-    return [tf.keras.callbacks.TensorBoard(log_dir, write_graph=False)] if log_dir else []
 
 
 def _fit(

@@ -3,13 +3,12 @@
 import tempfile
 from pathlib import Path
 
-import apache_beam as beam
 import tensorflow_transform.beam as tft_beam
-from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
-from tfx_bsl.public import tfxio
 
 from transforms.config import DataConfig
 from transforms.engine import make_pipeline
+from transforms.example_files.reading import PLACE, ExampleFiles
+from transforms.example_files.writing import WriteExamples
 from transforms.preprocessing import preprocessing_fn
 from transforms.schema import make_schema
 
@@ -26,11 +25,11 @@ def transform_examples(data: DataConfig, files: dict[str, list[Path]], out: Path
     with (
         tempfile.TemporaryDirectory(prefix="gaterank-transform-") as temp,
         make_pipeline() as pipeline,
-        tft_beam.Context(temp_dir=temp),
+        tft_beam.Context(temp_dir=temp, passthrough_keys={PLACE}),
     ):
         batches = {}
         for split, paths in files.items():
-            source = tfxio.TFExampleRecord([str(p) for p in paths], schema=schema)
+            source = ExampleFiles([str(p) for p in paths], schema, with_places=True)
             adapter = source.TensorAdapterConfig()
             batches[split] = (pipeline | f"Read {split}" >> source.BeamSource(), adapter)
         graph = batches["train"] | tft_beam.AnalyzeDataset(
@@ -41,10 +40,5 @@ def transform_examples(data: DataConfig, files: dict[str, list[Path]], out: Path
             (transformed, metadata) = (batch, graph) | f"Transform {split}" >> (
                 tft_beam.TransformDataset(output_record_batches=True)
             )
-            encoder = RecordBatchToExamplesEncoder(metadata.schema)
-            (
-                transformed
-                | f"Encode {split}" >> beam.FlatMapTuple(lambda b, _, e=encoder: e.encode(b))
-                | f"Write {split}"
-                >> beam.io.WriteToTFRecord(str(out / split), file_name_suffix=".gz")
-            )
+            write = WriteExamples(metadata.schema, str(out / split), len(files[split]))
+            transformed | f"Write {split}" >> write

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from transforms.errors import InputError
 from transforms.ingest.adapters.movielens import MovieLensLogs
 from transforms.ingest.reading.csv_blocks import read_csv_file
-from transforms.storage import list_files
+from transforms.listing import list_files
 
 Ints = npt.NDArray[np.int64]
 _COLUMNS = ("user_id", "item_id", "rating")

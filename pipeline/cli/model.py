@@ -55,6 +55,11 @@ from transforms.section import load_section
     type=int,
     help="Of the workers; then each worker steps by itself.",
 )
+@click.option(
+    "--profile",
+    is_flag=True,
+    help="Show in TensorBoard's log, OUT/tensorboard, what some steps spend their time on.",
+)
 def train(
     config: Path,
     examples: Path,
@@ -64,6 +69,7 @@ def train(
     base: Path | None,
     workers: int | None,
     parameter_servers: int | None,
+    profile: bool,
 ) -> None:
     """Transform examples and train one ranker on them; nothing else.
 
@@ -84,6 +90,9 @@ def train(
 
     ranker = load_config(config)
     check_span(ranker, span)
+    if profile:
+        training = ranker.training.model_copy(update={"profile": True})
+        ranker = ranker.model_copy(update={"training": training})
     with lines_said(click.echo):
         record = train_stage(ranker, examples, out, role, span, strategy, base)
     best = record["epochs"][record["best_epoch"] - 1]

@@ -29,12 +29,12 @@ from transforms.examples import SPLITS
 from transforms.ingest.make_plan import make_plan
 from transforms.ingest.pipeline import build_ingest, running
 from transforms.ingest.plan import IngestOutputs
+from transforms.listing import fingerprint_files, list_files
 from transforms.rolling.inputs import find_spans, newest_complete, spans_ahead
 from transforms.rolling.roll import Rolling, make_recipe, roll
 from transforms.rolling.store import SpanStore
 from transforms.rolling.window import assemble
 from transforms.spans.files import files_of
-from transforms.storage import fingerprint_files, list_files
 
 FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
 SPAN = example_gen_utils.SPAN_PROPERTY_NAME

@@ -18,7 +18,8 @@ from trainer.tuning.result import Trial, find_best, write_json
 from transforms.errors import ConfigError, InputError
 from transforms.examples import SPLITS
 from transforms.folders import locked, make_folder, taking_the_place_of
-from transforms.storage import fingerprint_files, write_whole
+from transforms.listing import fingerprint_files
+from transforms.storage import write_whole
 
 BEST_FILE = "best.yaml"
 _PICTURE = "trials.png"

@@ -13,8 +13,8 @@ from apache_beam.options.pipeline_options import PipelineOptions, PortableOption
 from transforms.beam import Beam
 from transforms.engine import make_args, make_pipeline, make_tfx_args, telling_errors
 from transforms.errors import ConfigError, DiskFullError, GaterankError, InputError
+from transforms.listing import list_files
 from transforms.section import Section, load_section
-from transforms.storage import list_files
 
 SPARK = {
     "runner": "spark",

@@ -19,7 +19,8 @@ from transforms.errors import InputError
 from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.make_plan import make_plan
 from transforms.ingest.plan import Part
-from transforms.storage import list_files, locate, write_whole
+from transforms.listing import list_files
+from transforms.storage import locate, write_whole
 
 
 @pytest.fixture

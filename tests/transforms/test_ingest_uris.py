@@ -87,3 +87,10 @@ def test_only_what_was_half_written_is_removed(tmp_path):
     remove_attempts(tmp_path.as_uri())
     assert len(list(tmp_path.iterdir())) == 4 and not (tmp_path / HALF).exists()
     remove_attempts(str(tmp_path / "nowhere"))
+
+
+def test_a_store_that_does_not_answer_is_one_message_without_passwords(tmp_path):
+    uri = "s3://me:secret@bucket/logs?endpoint_override=127.0.0.1:9&scheme=http"
+    with pytest.raises(InputError, match="s3://bucket/logs: cannot be reached: ") as refused:
+        run_ingest(make_config(), uri, str(tmp_path / "out"))
+    assert "secret" not in str(refused.value)

@@ -8,9 +8,9 @@ from transforms.errors import InputError
 from transforms.ingest.adapters.base import Role
 from transforms.ingest.adapters.canonical import as_logs
 from transforms.ingest.plan import SpanInput
+from transforms.listing import list_files
 from transforms.spans.days import DAY
 from transforms.spans.files import SpanFiles, describe, files_of, newest_spans, require_spans
-from transforms.storage import list_files
 
 _ONE_DAY = timedelta(days=1)
 

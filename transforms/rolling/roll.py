@@ -14,10 +14,10 @@ from transforms.errors import InputError
 from transforms.ingest.counting.checks import check_rows
 from transforms.ingest.make_plan import make_plan
 from transforms.ingest.pipeline import fill_folder
+from transforms.listing import fingerprint_files
 from transforms.rolling.inputs import find_spans, has_impressions, newest_complete, span_input
 from transforms.rolling.store import SPAN_FILE, Fingerprint, SpanRecord, SpanStore, StoredSpan
 from transforms.spans.files import SpanFiles, describe
-from transforms.storage import fingerprint_files
 
 _LOG = logging.getLogger("gaterank.ingest")
 

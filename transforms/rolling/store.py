@@ -16,9 +16,10 @@ from transforms.folders import locked
 from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts, read_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTERS
 from transforms.ingest.history.state import HISTORY_FILE
+from transforms.listing import list_folders
 from transforms.section import Section
 from transforms.spans.days import date_of, parse_span
-from transforms.storage import in_full, is_file, is_uri, list_folders, read_whole
+from transforms.storage import in_full, is_file, is_uri, read_whole
 
 SPAN_FILE = "span.json"
 _MAX_BYTES = 64 << 20

@@ -4,9 +4,9 @@ from transforms.ingest.adapters.base import Adapter
 from transforms.ingest.adapters.canonical import CanonicalLogs
 from transforms.ingest.adapters.kuairand import KuaiRandLogs
 from transforms.ingest.adapters.movielens import MovieLensLogs
+from transforms.listing import list_files
 from transforms.logs import Logs
 from transforms.spans.files import files_of, newest_spans, require_spans
-from transforms.storage import list_files
 
 
 def find_logs(logs: Logs, folder: str) -> Adapter:

@@ -18,7 +18,7 @@ from transforms.folders import make_folder
 from transforms.ingest.dead_letters.reasons import BLOCKS, Reason
 from transforms.ingest.repairing.fetch import Fetched, fetch_rows
 from transforms.ingest.rows.arrays import to_flags
-from transforms.storage import list_files
+from transforms.listing import list_files
 
 NOT_MENDABLE = BLOCKS | {Reason.ROW_TOO_LONG, Reason.REPEATED_HEADER}
 """Reasons of what is no row, or not held whole."""

@@ -4,9 +4,10 @@ A record is framed by its length, 8 bytes, the length's checksum, 4, and after i
 checksum, 4.
 """
 
+import contextlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -49,16 +50,27 @@ def write_records(path: str, batches: Iterable[Pieces], gzip_level: int) -> None
         batches: of records.
         gzip_level: 0 writes a plain file, up to 3 ISA-L compresses, from 4 on zlib.
     """
+    with open_records(path, gzip_level) as write:
+        for data in frames(batches):
+            write(data.data)
+
+
+@contextlib.contextmanager
+def open_records(path: str, gzip_level: int) -> Iterator[Callable[[bytes | memoryview], object]]:
+    """Opens a TFRecord file, and gives what writes records that are framed already.
+
+    Args:
+        path: of the file, which appears once it is complete.
+        gzip_level: see `write_records`.
+    """
     with write_whole(path) as stream:
         if not gzip_level:
-            for data in frames(batches):
-                stream.write(data)
+            yield stream.write
             return
         # Both write a gzip header without name and time.
         library = isal_zlib if gzip_level <= isal_zlib.ISAL_BEST_COMPRESSION else zlib
         compressor = library.compressobj(gzip_level, zlib.DEFLATED, _GZIP)
-        for data in frames(batches):
-            stream.write(compressor.compress(data.data))
+        yield lambda data: stream.write(compressor.compress(data))
         stream.write(compressor.flush())
 
 
