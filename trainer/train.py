@@ -76,14 +76,8 @@ def train(
     make = partial(make_ready, config, transform, batches, batches.mean_labels(config.tasks))
     with place.strategy.scope():
         ranker = make()
-        begun = None if place.asynchronous_workers and base else _begin(ranker, transform, base)
     kept = ranker if place.is_local else make()
-    if place.asynchronous_workers and base is not None:
-        # On plain variables: those of servers are only assigned.
-        kept.set_weights(ranker.get_weights())
-        begun = _begin(kept, transform, base)
-        with place.strategy.scope():
-            ranker.set_weights(kept.get_weights())
+    begun = _begin(ranker, kept, place, transform, base)
     log_dir = record_dir / "tensorboard" if place.is_chief else None
     stop, union = StopAtBest(training.patience), TrainUnion()
     gates = (
@@ -92,10 +86,10 @@ def train(
         else GateTrajectory(log_dir)
     )
     board = make_board(log_dir, training.batch_size, training.profile)
-    # Before what logs a line at the end of an epoch.
     bar = ProgressBar(training.max_epochs, batches.steps, training.batch_size)
     watching = tf.keras.callbacks.CallbackList(
-        [bar, union, gates, stop, *board],
+        # The bar goes before what logs a line at the end of an epoch.
+        [*([] if place.asynchronous_workers else [bar]), union, gates, stop, *board],
         model=kept if place.asynchronous_workers else ranker,
     )
     watch = FiniteWatch(ranker, batches, validation)
@@ -160,13 +154,24 @@ def make_ready(
 
 
 def _begin(
-    ranker: Ranker, transform: tft.TFTransformOutput, base: Path | None
+    ranker: Ranker,
+    kept: Ranker,
+    place: Distribution,
+    transform: tft.TFTransformOutput,
+    base: Path | None,
 ) -> dict[str, Any] | None:
-    if base is not None:
+    """Takes over a base's weights, by the ranker that is kept, whose variables are plain."""
+    if base is None:
+        if ranker.config.training.base is not None:
+            _LOG.info("starts from scratch: there is no base yet")
+        return None
+    if kept is ranker:
         return start_from(ranker, transform, base)
-    if ranker.config.training.base is not None:
-        _LOG.info("starts from scratch: there is no base yet")
-    return None
+    kept.set_weights(ranker.get_weights())
+    begun = start_from(kept, transform, base)
+    with place.strategy.scope():
+        ranker.set_weights(kept.get_weights())
+    return begun
 
 
 def _fit(
