@@ -15,7 +15,7 @@ ENGINE ?= spark
 # A file's tests share costly fixtures, so a file stays with one worker.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: help demo test test-fast engine-test experiment bench pictures lint types check lock clean
+.PHONY: help demo test test-fast test-long engine-test experiment bench pictures lint types check lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,7 +40,11 @@ test: $(READY)  ## all tests
 	$(PYTEST)
 
 test-fast: $(READY)  ## the tests that need no pipeline run
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-long: $(READY)  ## what takes too long for every change: tuning, more strategies, twenty kills
+	$(PYTEST) -m long
+	$(PYTEST) tests/trainer/test_kill.py --kills 20
 
 engine-test: $(READY)  ## ingestion on a cluster, workers killed: the same bytes? ENGINE=flink
 	$(BIN)/python -m deployment.engines trial $(ENGINE) $(ARGS)

@@ -17,7 +17,7 @@ from pipeline.workspace import Workspace
 from tests.pipeline.tiny import IMPRESSIONS, ROOT, write_tiny
 from transforms.simulator.simulate import simulate
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 MAIN = "from pipeline.cli.main import main; main()"
 # Without the YAML's two experts a task, so that what was found is told from what was given.

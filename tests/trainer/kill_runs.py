@@ -1,4 +1,4 @@
-"""Kills a training -9 twenty times, at moments that a seed chooses, and lets it come to its end.
+"""Kills a training -9 at moments that a seed chooses, and lets it come to its end.
 
 Run as a script by `test_kill.py`; what it prints is the log of the kills. Each life is a process
 of its own, forked after the imports and before TensorFlow has begun to work.
@@ -21,9 +21,15 @@ from trainer.checkpoints.folder import CheckpointFolder
 from trainer.checkpoints.progress import Figures, Position
 from trainer.config import TrainerConfig
 
-KILLS = 20
-# Of twenty lives so many are ended while they start, and while they write a checkpoint.
-STARTING, WRITING = 2, 6
+
+def choose_kinds(kills: int) -> list[str]:
+    """When lives are ended: a tenth of them while they start, a third while they write."""
+    starting, writing = max(1, kills // 10), max(1, kills // 3)
+    return (
+        ["starting"] * starting
+        + ["writing"] * writing
+        + ["training"] * (kills - starting - writing)
+    )
 
 
 def small_config() -> TrainerConfig:
@@ -106,10 +112,8 @@ def _await_write(folder: Path) -> str:
 
 
 def main() -> None:
-    """Argument: the folder with the transformed examples."""
-    folder, rng = Path(sys.argv[1]), random.Random(1)
-    kinds = ["starting"] * STARTING + ["writing"] * WRITING
-    kinds += ["training"] * (KILLS - len(kinds))
+    """Arguments: the folder with the transformed examples, how many kills."""
+    folder, kinds, rng = Path(sys.argv[1]), choose_kinds(int(sys.argv[2])), random.Random(1)
     rng.shuffle(kinds)
     for i, kind in enumerate(kinds, start=1):
         sys.stdout.write(f"kill {i}: {kill_one(folder, kind, rng)}\n")

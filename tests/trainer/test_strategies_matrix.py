@@ -33,7 +33,11 @@ STRATEGIES = {
     "parameter_server-1": (1, {"kind": "parameter_server", "workers": 1}),
     "parameter_server-2": (1, {"kind": "parameter_server", "workers": 2}),
 }
-IN_STEP = ("mirrored-2", "mirrored-4", "multi_worker")
+IN_STEP = (
+    "mirrored-2",
+    pytest.param("mirrored-4", marks=pytest.mark.long),
+    "multi_worker",
+)
 Cell = dict[str, np.ndarray]
 Cells = Callable[[str, str], list[Cell]]
 
@@ -132,6 +136,7 @@ def test_only_the_chief_writes(cells, case):
     assert [bool(process["wrote"]) for process in cells("multi_worker", case)] == [True, False]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_two_workers_of_parameter_servers_come_to_the_same_loss(cells, case):
     (one,), (two,) = (cells(name, case) for name in ("one_device", "parameter_server-2"))
