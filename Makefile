@@ -13,7 +13,7 @@ IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
 ENGINE ?= spark
 # A file's tests share costly fixtures, so a file stays with one worker.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile --durations=15
 
 .PHONY: help demo test test-fast test-long engine-test experiment bench pictures lint types check lock clean
 
