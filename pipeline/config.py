@@ -7,11 +7,11 @@ import yaml
 from pydantic import Field, model_validator
 
 from pipeline.strict_yaml import read_yaml
-from trainer.config import TrainerConfig, Training, check_gate
+from trainer.config import ROLES, Role, TrainerConfig, Training, check_gate
 from trainer.gates.options import TopKOptions
 from trainer.gates.registry import GateOptions
 from trainer.model.options import Model
-from trainer.tuning.options import ROLES, Role, Tuning
+from trainer.tuning.options import Tuning
 from trainer.tuning.space import check_tuning
 from transforms.beam import Beam
 from transforms.config import DataConfig

@@ -20,7 +20,7 @@ from pipeline.components.report_gates import ReportGates
 from pipeline.config import RankerConfig
 from pipeline.latest_blessed import find_bases
 from pipeline.places import Places
-from trainer.tuning.options import ROLES
+from trainer.config import ROLES
 
 
 def create_pipeline(

@@ -9,7 +9,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.channel import BaseChannel, Channel
 
 from pipeline.config import RankerConfig
-from trainer.tuning.options import ROLES, Role
+from trainer.config import ROLES, Role
 
 _ID_OF = {
     "candidate": constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY,

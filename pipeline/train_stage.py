@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.code_version import code_version
 from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
-from trainer.config import TrainerConfig
+from trainer.config import Role, TrainerConfig
 from trainer.job import TrainJob
 from trainer.strategies.options import StrategySection
 from transforms.errors import InputError
@@ -28,7 +28,7 @@ def train_stage(
     config: RankerConfig,
     examples: Path,
     out: Path,
-    role: Literal["candidate", "baseline"],
+    role: Role,
     span: int | None = None,
     strategy: StrategySection | None = None,
     base: Path | None = None,

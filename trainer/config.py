@@ -18,6 +18,10 @@ from transforms.section import Section
 from transforms.shared_words import check_shares
 from transforms.tasks import Tasks
 
+Role = Literal["candidate", "baseline"]
+ROLES: tuple[Role, ...] = ("candidate", "baseline")
+"""The two rankers of a run: the one that may be pushed, and what it has to beat."""
+
 
 class Training(Section):
     """The `training` section.

@@ -1,13 +1,13 @@
 """Verbs about a model: train, score."""
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
+from trainer.config import ROLES, Role
 from trainer.strategies.options import (
     MultiWorkerOptions,
     ParameterServerOptions,
@@ -35,7 +35,7 @@ from transforms.section import load_section
 )
 @click.option(
     "--role",
-    type=click.Choice(["candidate", "baseline"]),
+    type=click.Choice(ROLES),
     default="candidate",
     show_default=True,
     help="Whose gate to train.",
@@ -64,7 +64,7 @@ def train(
     config: Path,
     examples: Path,
     out: Path,
-    role: Literal["candidate", "baseline"],
+    role: Role,
     span: int | None,
     base: Path | None,
     workers: int | None,

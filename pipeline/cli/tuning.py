@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from pipeline.cli.options import config_argument, span_option
 from pipeline.cli.quiet import hush_beam, hushed, load_tensorflow
 from pipeline.config import load_config, read_document
+from trainer.config import ROLES, Role
 from trainer.tuning.describe import describe_trial
-from trainer.tuning.options import ROLES, Role
 from trainer.tuning.result import Trial, find_best
 from transforms.errors import ConfigError
 

@@ -7,10 +7,8 @@ from transforms.section import Section
 from transforms.tasks import TaskKind
 
 Direction = Literal["higher", "lower", "one"]
-Model = Literal["candidate", "baseline"]
 Outcome = Literal["better", "worse", "even", "unknown"]
 
-MODELS: tuple[Model, ...] = ("candidate", "baseline")
 DIRECTIONS: dict[Metric, Direction] = {
     "auc": "higher",
     "gauc": "higher",

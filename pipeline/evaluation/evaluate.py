@@ -7,15 +7,16 @@ import numpy as np
 from pipeline.config import METRICS_OF_KIND, Metric, RankerConfig
 from pipeline.evaluation.bootstrap import bootstrap, compare
 from pipeline.evaluation.calibration import calibration_curve
-from pipeline.evaluation.comparison import MODELS, Comparison, Model
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.figures import Figures, TaskFigures
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
 from pipeline.evaluation.rows import EvalRows, Floats, Ints, TaskRows
 from pipeline.evaluation.slices import evaluate_slices
 from pipeline.evaluation.verdict import judge
+from trainer.config import ROLES, Role
 from transforms.tasks import Task, Tasks
 
-Key = tuple[str, Model]  # task, model
+Key = tuple[str, Role]  # task, model
 
 _NO_LABEL = "no example has the label"
 _NEEDS: dict[Metric, str] = {
@@ -63,7 +64,7 @@ def _samples(
     for name, task in config.tasks.items():
         exists = rows.tasks[name].weights > 0  # [R]
         part = rows.tasks[name].take(exists)  # [M]
-        for model in MODELS:
+        for model in ROLES:
             predictions = part.of(model)
             if np.all(np.isfinite(predictions)):
                 statistics[name, model] = TaskStatistics.of(
@@ -73,7 +74,7 @@ def _samples(
     samples = bootstrap(statistics, num_users, replicates, config.evaluation.seed)
     for name, task in config.tasks.items():
         undefined = dict.fromkeys(METRICS_OF_KIND[task.kind], np.full(1 + replicates, np.nan))
-        for model in MODELS:
+        for model in ROLES:
             samples.setdefault((name, model), undefined)
     return samples
 
@@ -105,7 +106,7 @@ def _task_figures(
 ) -> TaskFigures:
     exists = rows.weights > 0  # [R]
     part = rows.take(exists)  # [M]
-    broken = {model: int(np.sum(~np.isfinite(part.of(model)))) for model in MODELS}
+    broken = {model: int(np.sum(~np.isfinite(part.of(model)))) for model in ROLES}
     broken = {model: count for model, count in broken.items() if count}
     weight = part.weights.sum()
     return TaskFigures(
@@ -118,7 +119,7 @@ def _task_figures(
         metrics=metrics,
         calibration={
             model: calibration_curve(task.kind, part.labels, part.of(model))
-            for model in MODELS
+            for model in ROLES
             if model not in broken
         },
         unmeasured={} if broken else _unmeasured(metrics, len(part.labels)),

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.config import Metric
-from pipeline.evaluation.comparison import PRIMARY_METRIC, Comparison, Model
+from pipeline.evaluation.comparison import PRIMARY_METRIC, Comparison
+from trainer.config import Role
 from transforms.section import Section
 from transforms.tasks import TaskKind
 
@@ -51,9 +52,9 @@ class TaskFigures(Section):
     positives: int | None
     mean_label: float | None
     metrics: dict[Metric, Comparison]
-    calibration: dict[Model, tuple[CalibrationBin, ...]]
+    calibration: dict[Role, tuple[CalibrationBin, ...]]
     unmeasured: dict[Metric, str]
-    broken_predictions: dict[Model, int]
+    broken_predictions: dict[Role, int]
 
     @property
     def primary(self) -> Comparison:

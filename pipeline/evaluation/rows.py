@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from trainer.config import Role
 from transforms.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,7 @@ class TaskRows:
     candidate: Floats
     baseline: Floats
 
-    def of(self, model: Literal["candidate", "baseline"]) -> Floats:
+    def of(self, model: Role) -> Floats:
         """The model's predictions [R]."""
         return self.candidate if model == "candidate" else self.baseline
 

@@ -23,7 +23,7 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
 )
 
 from pipeline.config import Metric, Threshold
-from pipeline.evaluation.comparison import DIRECTIONS, MODELS, Comparison, Estimate
+from pipeline.evaluation.comparison import DIRECTIONS, Comparison, Estimate
 from pipeline.evaluation.figures import Check, Figures, SliceFigures
 from pipeline.evaluation.tfma_config import (
     TFMA_CLASSES,
@@ -32,6 +32,7 @@ from pipeline.evaluation.tfma_config import (
     metric_threshold,
     output_name,
 )
+from trainer.config import ROLES
 
 __all__ = ["eval_config", "overall_metrics", "validation_result", "write_tfma_files"]
 
@@ -54,7 +55,7 @@ def write_tfma_files(figures: Figures, config: config_pb2.EvalConfig, folder: st
     _write_records(folder, tfma.METRICS_KEY, records)
     _write_records(folder, tfma.VALIDATIONS_KEY, [validation_result(figures)])
     run = config_pb2.EvalRun(eval_config=config, version=tfma.VERSION_STRING)
-    for model in MODELS:
+    for model in ROLES:
         run.model_locations[model] = ""
     (folder / "eval_config.json").write_text(json_format.MessageToJson(run))
 

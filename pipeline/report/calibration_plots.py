@@ -1,9 +1,9 @@
 """Calibration plots: what happened against what was predicted, both models, a chart a task."""
 
-from pipeline.evaluation.comparison import MODELS
 from pipeline.evaluation.figures import Figures, TaskFigures
 from pipeline.report.numbers import number
 from pipeline.report.plot import Dot, Line, Plot, points
+from trainer.config import ROLES
 
 
 def calibration_plots(figures: Figures, tasks: tuple[str, ...]) -> list[Plot]:
@@ -42,7 +42,7 @@ def _plot(task: str, figures: TaskFigures) -> Plot | None:
     )
     x, y = plot.x_scale(low, high), plot.y_scale(low, high)
     plot.lines.append(Line("diagonal", points([x(low), x(high)], [y(low), y(high)])))
-    for model in reversed(MODELS):  # the candidate on top
+    for model in reversed(ROLES):  # the candidate on top
         curve = figures.calibration.get(model, ())
         across = [x(one.mean_prediction) for one in curve]
         plot.lines.append(Line(model, points(across, [y(one.mean_label) for one in curve])))

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from pipeline.evaluation.comparison import MODELS, Model
 from pipeline.report.inputs import TrainingRecord
 from pipeline.report.numbers import number
 from pipeline.report.plot import Dot, Line, Plot, points
+from trainer.config import ROLES, Role
 
-Records = Mapping[Model, TrainingRecord | None]
+Records = Mapping[Role, TrainingRecord | None]
 Series = dict[str, tuple[list[float], list[float]]]  # line's class -> epochs, values
 _SUFFIXES = {"auc": "AUC", "rmse": "RMSE", "loss": "loss"}
 _BALANCE = {
@@ -26,7 +26,7 @@ def loss_plot(records: Records) -> Plot | None:
         None if no epoch was recorded.
     """
     series: Series = {}
-    for model in MODELS:
+    for model in ROLES:
         series[f"{model} faint"] = _series(records.get(model), "loss")
         series[model] = _series(records.get(model), "val_loss")
     return _plot("Loss, all tasks", series, records)
@@ -43,7 +43,7 @@ def task_plots(records: Records, tasks: tuple[str, ...]) -> list[Plot]:
     for task in tasks:
         for suffix, name in _SUFFIXES.items():
             key = f"val_{task}_{suffix}"
-            series: Series = {model: _series(records.get(model), key) for model in MODELS}
+            series: Series = {model: _series(records.get(model), key) for model in ROLES}
             plot = _plot(f"{task}: {name}", series, records)
             if plot is not None:
                 plots.append(plot)
@@ -59,7 +59,7 @@ def balance_plots(records: Records) -> list[Plot]:
     """
     plots = []
     for key, title in _BALANCE.items():
-        series: Series = {model: _series(records.get(model), key) for model in MODELS}
+        series: Series = {model: _series(records.get(model), key) for model in ROLES}
         plot = _plot(title, series, records, from_zero=True)
         if plot is not None:
             plots.append(plot)
@@ -84,7 +84,7 @@ def _plot(title: str, series: Series, records: Records, from_zero: bool = False)
     for css, (epochs, line) in series.items():
         if line:
             plot.lines.append(Line(css, points([x(e) for e in epochs], [y(v) for v in line])))
-    for model in MODELS:
+    for model in ROLES:
         record, (epochs, line) = records.get(model), series[model]
         if record and record.best_epoch in epochs:
             place = epochs.index(record.best_epoch)
@@ -95,6 +95,6 @@ def _plot(title: str, series: Series, records: Records, from_zero: bool = False)
 
 def _describe(series: Series) -> str:
     ends = [
-        f"{model} ends at {number(series[model][1][-1])}" for model in MODELS if series[model][1]
+        f"{model} ends at {number(series[model][1][-1])}" for model in ROLES if series[model][1]
     ]
     return ", ".join(ends)

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pipeline.evaluation.comparison import Model
 from pipeline.report.gates import GateMatrix, gate_matrix
 from pipeline.report.importance import Importance, gate_importance
 from pipeline.report.inputs import ExportManifest, TrainingRecord
 from pipeline.report.numbers import MISSING, count, number, percent
+from trainer.config import Role
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Fact:
     """One row: what is told, and each model's figure."""
 
     label: str
-    figures: Mapping[Model, Figure]
+    figures: Mapping[Role, Figure]
 
 
 def trained_gate(record: TrainingRecord | None, export: ExportManifest | None) -> TrainedGate:
@@ -65,7 +65,7 @@ def trained_gate(record: TrainingRecord | None, export: ExportManifest | None) -
     return TrainedGate(record, export, gate_matrix(record, export), gate_importance(record))
 
 
-def gate_facts(gates: Mapping[Model, TrainedGate]) -> list[Fact]:
+def gate_facts(gates: Mapping[Role, TrainedGate]) -> list[Fact]:
     """The rows that any of the models has a figure for.
 
     Args:

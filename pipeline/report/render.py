@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.comparison import Model
 from pipeline.report import numbers
 from pipeline.report.calibration_plots import calibration_plots
 from pipeline.report.comparison import forests
@@ -22,6 +21,7 @@ from pipeline.report.heatmap_cells import Heatmap
 from pipeline.report.inputs import ReportInputs, TrainingRecord
 from pipeline.report.slice_table import slice_tables
 from pipeline.report.trajectories import trajectory_plots
+from trainer.config import Role
 
 REPORT_FILE = "report.html"
 INPUTS_FILE = "inputs.json"
@@ -81,12 +81,12 @@ def _environment() -> Environment:
 
 def _context(inputs: ReportInputs) -> dict[str, Any]:
     figures = inputs.figures
-    gates: dict[Model, TrainedGate] = {
+    gates: dict[Role, TrainedGate] = {
         "candidate": trained_gate(inputs.candidate, inputs.export),
         "baseline": trained_gate(inputs.baseline, inputs.baseline_export),
     }
     candidate = gates["candidate"].matrix
-    records: dict[Model, TrainingRecord | None] = {
+    records: dict[Role, TrainingRecord | None] = {
         "candidate": inputs.candidate,
         "baseline": inputs.baseline,
     }
@@ -113,7 +113,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _heatmaps(model: Model, gate: TrainedGate) -> Iterator[Heatmap]:
+def _heatmaps(model: Role, gate: TrainedGate) -> Iterator[Heatmap]:
     title = f"{model.capitalize()}: {_gate_name(gate)}"
     owners = gate.record.expert_owners if gate.record else ()
     if gate.matrix:

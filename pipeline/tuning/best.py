@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from pipeline.config import RankerConfig
-from trainer.tuning.options import Role
+from trainer.config import Role
 from trainer.tuning.paths import set_value
 from trainer.tuning.result import Trial
 from transforms.section import load_section

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from trainer.config import Role
 from trainer.tuning.describe import short
-from trainer.tuning.options import Parameter, Role, Tuning
+from trainer.tuning.options import Parameter, Tuning
 from trainer.tuning.result import Trial
 from transforms.storage import write_whole
 

@@ -12,8 +12,8 @@ from pipeline.full_disk import full_disk_is_said
 from pipeline.train_stage import find_examples
 from pipeline.tuning.best import write_best
 from pipeline.tuning.tables import make_csv, make_document
+from trainer.config import ROLES, Role
 from trainer.tuning.job import Study
-from trainer.tuning.options import ROLES, Role
 from trainer.tuning.result import Trial, find_best, write_json
 from transforms.errors import ConfigError, InputError
 from transforms.examples import SPLITS

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import RankerConfig
-from trainer.tuning.options import Role
+from trainer.config import Role
 from trainer.tuning.paths import encode
 from trainer.tuning.result import Trial, find_best
 from trainer.tuning.space import task_weights

@@ -12,7 +12,7 @@ from pipeline.tuning.best import merge_best, write_best
 from pipeline.tuning.picture import draw
 from pipeline.tuning.tables import make_csv, make_document
 from tests.pipeline.tiny import tiny_document
-from trainer.tuning.options import ROLES
+from trainer.config import ROLES
 from trainer.tuning.paths import apply_values
 from trainer.tuning.result import Trial, TrialResult
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.conftest import tiny_config
+from trainer.config import ROLES
 from trainer.tuning import tuner as tuner_module
 from trainer.tuning.job import Study, TrialJob
 from trainer.tuning.objective import LabelFacts
-from trainer.tuning.options import ROLES
 from trainer.tuning.result import RESULT_FILE, TrialResult, find_best, write_json
 from trainer.tuning.tuner import RankerTuner
 from transforms.errors import ClusterError, GaterankError, InputError

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.trainer.conftest import tiny_config
+from trainer.config import ROLES
 from trainer.tuning.job import Study
-from trainer.tuning.options import ROLES, Tuning
+from trainer.tuning.options import Tuning
 from trainer.tuning.paths import apply_values, decode, encode, with_hyperparameters
 from trainer.tuning.space import make_space, own_values, task_weights
 from transforms.errors import ConfigError, InputError

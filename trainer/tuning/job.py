@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trainer.config import TrainerConfig
+from trainer.config import Role, TrainerConfig
 from trainer.strategies.options import OneDeviceOptions
 from trainer.tuning.objective import LabelFacts
-from trainer.tuning.options import Role, Tuning
+from trainer.tuning.options import Tuning
 from transforms.errors import InputError
 from transforms.section import Section
 

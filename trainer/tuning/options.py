@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from trainer.config import ROLES, Role
 from transforms.section import Name, Section
 
-Role = Literal["candidate", "baseline"]
-ROLES: tuple[Role, ...] = ("candidate", "baseline")
 MAX_VALUES = 1000
 
 

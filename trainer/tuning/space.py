@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from trainer.config import TrainerConfig
-from trainer.tuning.options import Parameter, Role, Tuning
+from trainer.config import Role, TrainerConfig
+from trainer.tuning.options import Parameter, Tuning
 from trainer.tuning.paths import apply_values, check_path, encode, get_value
 
 _FEW = 1000
