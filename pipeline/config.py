@@ -104,6 +104,12 @@ class Baseline(Section):
     model: Model | None = None
 
 
+class BulkInference(Section):
+    """The `bulk_inference` section: `splits` that each run scores with a blessed candidate."""
+
+    splits: tuple[Literal["train", "eval"], ...] = Field(("eval",), min_length=1)
+
+
 class RankerConfig(TrainerConfig, DataConfig):
     """One ranker: the whole YAML, `transforms.DataConfig` and `trainer.TrainerConfig` and more.
 
@@ -113,6 +119,7 @@ class RankerConfig(TrainerConfig, DataConfig):
         evaluation: thresholds and slices.
         beam: the engine that ingestion and the statistics run on; it changes no result.
         tuning: which options `gaterank tune` searches; null for none.
+        bulk_inference: which examples each run scores, as Parquet; null for none.
     """
 
     name: Name
@@ -120,6 +127,7 @@ class RankerConfig(TrainerConfig, DataConfig):
     evaluation: Evaluation = Evaluation()
     beam: Beam = Beam()
     tuning: Tuning | None = None
+    bulk_inference: BulkInference | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
@@ -169,7 +177,8 @@ class RankerConfig(TrainerConfig, DataConfig):
 
         What tuning finds goes to the trainers; how it searched, no other result depends on.
         """
-        return self.model_copy(update={"beam": Beam(), "tuning": None})
+        changes = {"beam": Beam(), "tuning": None, "bulk_inference": None}
+        return self.model_copy(update=changes)
 
     def trainer_config(self, role: Role) -> TrainerConfig:
         """The sections that the trainer reads, for the candidate or for the baseline."""

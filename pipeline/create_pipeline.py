@@ -4,11 +4,12 @@ from tfx.components import ExampleValidator, Pusher, Trainer, Tuner
 from tfx.dsl.components.base import executor_spec
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import bulk_inferrer_pb2, pusher_pb2, trainer_pb2
 
 from pipeline.code_version import code_version
 from pipeline.components import push_model
 from pipeline.components.bulk_examples import StatisticsGen, Transform
+from pipeline.components.bulk_inferrer import BulkInferrer
 from pipeline.components.check_anomalies import CheckAnomalies
 from pipeline.components.check_ingest import CheckIngest
 from pipeline.components.check_serving import CheckServing
@@ -141,6 +142,20 @@ def create_pipeline(
         model=package.outputs["packaged"], examples=examples.outputs["examples"]
     )
 
+    # With `bulk_inference`: scores of this run's examples, if the candidate was blessed.
+    inferrers = (
+        [
+            BulkInferrer(
+                examples=examples.outputs["examples"],
+                model=package.outputs["packaged"],
+                model_blessing=evaluator.outputs["blessing"],
+                data_spec=bulk_inferrer_pb2.DataSpec(example_splits=config.bulk_inference.splits),
+            )
+        ]
+        if config.bulk_inference is not None
+        else []
+    )
+
     # Pushed, all at once, only if blessed by both.
     pusher = Pusher(
         model=package.outputs["packaged"],
@@ -185,6 +200,7 @@ def create_pipeline(
             evaluator,
             package,
             check_serving,
+            *inferrers,
             pusher,
             report,
         ],

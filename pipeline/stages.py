@@ -1,5 +1,6 @@
 """One stage of the pipeline alone, for people who iterate: ingest, score."""
 
+import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,8 @@ from pipeline.config import RankerConfig
 from pipeline.local_runner import find_logs
 from transforms.engine import make_pipeline
 from transforms.examples import SPLITS
-from transforms.folders import make_folder
-from transforms.ingest.counting.counts import IngestCounts
+from transforms.folders import make_folder, taking_the_place_of
+from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts
 from transforms.ingest.pipeline import run_ingest
 from transforms.ingest.writing.tfrecord import find_shards
 from transforms.rolling.roll import Rolling, make_recipe, roll
@@ -81,7 +82,8 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, o
         model_dir: a SavedModel or its versions.
         config: the whole YAML.
         logs: folder of the log files, or its URI; None for the YAML's.
-        out: the Parquet file.
+        out: a Parquet file, if its name ends in .parquet; else a folder of several, with
+            `counts.json` when it is whole.
 
     Returns:
         The number of rows.
@@ -90,7 +92,7 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, o
         InputError: if there is no model, it is not of this YAML, or `out` cannot be written.
         DiskFullError: if there is no room.
     """
-    from serving.bulk_scoring import ExampleScorer, history_path, score_examples
+    from serving.bulk_scoring.scorer import ExampleScorer, history_path
 
     scorer = ExampleScorer(model_dir)
     scorer.check_fits(config.data_config())
@@ -103,4 +105,19 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, o
         history = known if known.is_file() else None
         ingest_logs(config, logs, examples, history, every_split=False)
         files = [path for split in SPLITS for path in find_shards(examples / f"Split-{split}")]
-        return score_examples(scorer, config.data_config(), files, out)
+        return _score_files(scorer.model_dir, config, files, out, Path(folder))
+
+
+def _score_files(
+    model_dir: Path, config: RankerConfig, files: list[Path], out: Path, scratch: Path
+) -> int:
+    from serving.bulk_scoring.score import count_rows, join_parts, score_examples
+
+    tasks, engine = tuple(config.tasks), partial(make_pipeline, config.beam)
+    if out.suffix == ".parquet":
+        parts = score_examples(model_dir, tasks, files, scratch / "scores", engine)
+        return join_parts(parts, out, tasks)
+    with taking_the_place_of(out, COUNTS_FILE) as whole:
+        rows = count_rows(score_examples(model_dir, tasks, files, whole, engine))
+        (whole / COUNTS_FILE).write_text(json.dumps({"rows": rows}) + "\n")
+    return rows

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.code_version import code_version
 from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
-from trainer.config import Role, TrainerConfig
+from trainer.config import Role
 from trainer.job import TrainJob
 from trainer.strategies.options import StrategySection
 from transforms.errors import InputError
@@ -60,12 +60,15 @@ def train_stage(
 
     files, unfinished = find_examples(config, examples, span), unfinished_folder(out)
     base_file = None if base is None else str(find_base(base))
+    trainer_config = config.trainer_config(role)
+    if strategy is not None:
+        trainer_config = trainer_config.with_training(strategy=strategy)
     with full_disk_is_said(out), taking_the_place_of(out, TRAINING_FILE) as folder:
         transform = _transform_once(config, files, unfinished)
         train_files, eval_files = ((str(transform / f"{split}-*"),) for split in SPLITS)
         run_job(
             TrainJob(
-                config=_train_by(config.trainer_config(role), strategy),
+                config=trainer_config,
                 transform_dir=str(transform),
                 train_files=train_files,
                 eval_files=eval_files,
@@ -109,13 +112,6 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _train_by(config: TrainerConfig, strategy: StrategySection | None) -> TrainerConfig:
-    if strategy is None:
-        return config
-    training = config.training.model_copy(update={"strategy": strategy})
-    return config.model_copy(update={"training": training})
 
 
 def log_folder(out: Path) -> Path:

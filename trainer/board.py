@@ -1,12 +1,13 @@
 """What TensorBoard shows of a training beside losses and metrics: its gates and its speed."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+
+from trainer.step_clock import StepClock
 
 _CELL = 16
 _GROUND, _INK = np.array([247, 251, 255]), np.array([8, 48, 107])
@@ -30,7 +31,7 @@ def make_board(
     return [keras, GateBoard(folder, batch_size)]
 
 
-class GateBoard(tf.keras.callbacks.Callback):
+class GateBoard(StepClock):
     """After each epoch: static gates as a picture and as histograms, and the examples a second.
 
     Args:
@@ -44,13 +45,10 @@ class GateBoard(tf.keras.callbacks.Callback):
         self._batch_size = batch_size
         self._seconds, self._steps = 0.0, 0
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the clock."""
-        self._began = time.perf_counter()
-
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the step."""
-        self._seconds += time.perf_counter() - self._began
+        super().on_train_batch_end(batch, logs)
+        self._seconds += self.took
         self._steps += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -61,7 +59,7 @@ class GateBoard(tf.keras.callbacks.Callback):
                 rate = self._steps * self._batch_size / self._seconds
                 tf.summary.scalar("examples_per_second", rate)
             if not gate.per_example:
-                weights = gate(tf.zeros([1, 1])).weights.numpy()  # [T, n]
+                weights = gate.static_weights().numpy()
                 tf.summary.image("gates", draw_gates(weights)[np.newaxis])
                 for task, row in zip(self.model.tasks, weights, strict=True):
                     tf.summary.histogram(f"gate_weights/{task}", row)

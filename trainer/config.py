@@ -1,6 +1,6 @@
 """The part of the YAML that the trainer reads: gate, model, training and the score."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -116,6 +116,11 @@ class TrainerConfig(Section):
         check_shares(self.features)
         parse_score(self.score, tuple(self.tasks))
         return self
+
+    def with_training(self, **changes: Any) -> Self:
+        """The same but for some options of the `training` section, which are not checked again."""
+        training = self.training.model_copy(update=changes)
+        return self.model_copy(update={"training": training})
 
     @property
     def num_shared(self) -> int:

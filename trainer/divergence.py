@@ -99,8 +99,8 @@ class FiniteWatch:
         epoch, end = position
         batches, first = self._batches.epoch(epoch), max(end - 2 - late, 0)
         start = self._good.step if self._good.epoch == epoch else 0
-        for begin in (start, 0):
-            for step, batch in enumerate(batches.skip(begin), begin + 1):
+        for begin, count in ((start, -1), (0, start)):
+            for step, batch in enumerate(batches.skip(begin).take(count), begin + 1):
                 if (rows := _find_broken(batch)).any():
                     columns = tell_columns(tf.data.Dataset.from_tensors(batch))
                     return _Fault(f"{columns} in step {step}", self._trained_on(batch, rows))

@@ -69,7 +69,7 @@ class GateTrajectory(tf.keras.callbacks.Callback):
         model: Ranker = self.model
         if model.gate.per_example:
             return
-        weights = model.gate(tf.zeros([1, 1])).weights.numpy()  # [T, n]
+        weights = model.gate.static_weights().numpy()
         self.steps.append(self.step)
         self.weights.append(weights)
         self._show(self.step, weights)

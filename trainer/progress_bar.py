@@ -1,15 +1,15 @@
 """A bar for people who wait for a training."""
 
 import sys
-import time
 from typing import Any
 
-import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from trainer.step_clock import StepClock
 
-class ProgressBar(tf.keras.callbacks.Callback):
+
+class ProgressBar(StepClock):
     """Steps of the epoch, examples a second, and the time left; for a terminal only.
 
     Args:
@@ -41,13 +41,10 @@ class ProgressBar(tf.keras.callbacks.Callback):
         self._bar = self._progress.add_task(name, total=self._steps, rate="")
         self._progress.start()
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the clock."""
-        self._began = time.perf_counter()
-
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves the bar."""
-        self._seconds += time.perf_counter() - self._began
+        super().on_train_batch_end(batch, logs)
+        self._seconds += self.took
         self._done += 1
         self._progress.update(self._bar, completed=batch + 1, rate=self._tell(batch + 1))
 

@@ -1,15 +1,14 @@
 """Conditional training: once every gate is binary, only the experts in use are trained."""
 
-import time
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from trainer.checkpoints.progress import UnionState
+from trainer.step_clock import StepClock
 
 
-class TrainUnion(tf.keras.callbacks.Callback):
+class TrainUnion(StepClock):
     """Narrows training to the union at the step after which every gate is binary.
 
     It must come before callbacks that read the model's weights at the end of an epoch.
@@ -28,7 +27,6 @@ class TrainUnion(tf.keras.callbacks.Callback):
         self.seconds = [0.0, 0.0]
         self.steps = [0, 0]
         self._done = 0
-        self._began = 0.0
         self._is_traced = False
 
     def snapshot(self) -> UnionState:
@@ -50,15 +48,12 @@ class TrainUnion(tf.keras.callbacks.Callback):
             self.model.narrow([np.array(level) for level in state.experts])
             self.experts = self.model.union.num_experts
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the clock."""
-        self._began = time.perf_counter()
-
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Counts the step; narrows if all gates are binary now and leave out an expert."""
+        super().on_train_batch_end(batch, logs)
         if self._is_traced:
             phase = int(self.step is not None)
-            self.seconds[phase] += time.perf_counter() - self._began
+            self.seconds[phase] += self.took
             self.steps[phase] += 1
         self._is_traced = True
         self._done += 1

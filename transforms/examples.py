@@ -15,6 +15,9 @@ KEYS = (REQUEST_ID, USER_ID, ITEM_ID, TIMESTAMP)
 
 SPLITS = ("train", "eval")
 
+RANK = "rank"
+"""The model's signature for one user's candidates: features as columns in, predictions out."""
+
 SCORE = "score"
 """What candidates are sorted by: an output of the model, a column of bulk scoring."""
 

@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 
 from transforms.config import DataConfig
 from transforms.examples import POSITION, label_name, weight_name
-from transforms.features import CategoricalFeature, Feature, NumberFeature
+from transforms.features import CategoricalFeature, Feature, Features, NumberFeature
 from transforms.shared_words import owner_of
 
 _MAX_Z_SCORE = 10.0
@@ -46,17 +46,12 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         position, labels and weights as they are.
     """
     config = DataConfig.model_validate_json(custom_config["data"])
-    numbers = {
-        name: _reshape_scale(feature, inputs[name])
-        for name, feature in config.features.items()
-        if isinstance(feature, NumberFeature)
-    }
     vocabularies = {
         name: _learn_vocabulary(name, feature, _to_words(feature, inputs[name]))
         for name, feature in config.features.items()
         if isinstance(feature, CategoricalFeature) and feature.has_vocabulary
     }
-    outputs = _z_scores({n: x for n, x in numbers.items() if _is_z_scored(config.features[n])})
+    outputs = _z_scores(config.features, inputs)
     for name, feature in config.features.items():
         if not isinstance(feature, NumberFeature):
             owner, spec = owner_of(name, config.features)
@@ -64,9 +59,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
             outputs[name] = _to_ids(spec, words, vocabularies.get(owner))
             continue
         if feature.is_embedded:
-            outputs[name] = _to_buckets(name, feature, numbers[name])
+            outputs[name] = _to_buckets(name, feature, inputs[name])
         elif not _is_z_scored(feature):
-            outputs[name] = _zero_where_missing(numbers[name])
+            outputs[name] = _zero_where_missing(_reshape_scale(feature.transform, inputs[name]))
         if feature.missing_indicator:
             outputs[missing_name(name)] = tf.cast(tf.math.is_nan(inputs[name]), tf.float32)
     if not config.has_position:
@@ -81,36 +76,54 @@ def _is_z_scored(feature: Feature) -> bool:
     return isinstance(feature, NumberFeature) and feature.transform.endswith("z_score")
 
 
-def _reshape_scale(feature: NumberFeature, number: tf.Tensor) -> tf.Tensor:
-    """The number, its log or its logit: what is standardised. Missing stays NaN. [B]"""
+def _reshape_scale(transform: str, number: tf.Tensor) -> tf.Tensor:
+    """The number, its log or its logit: what is standardised. Missing stays NaN."""
     reshaped = number
-    if feature.transform in ("log1p", "log_z_score"):
+    if transform in ("log1p", "log_z_score"):
         reshaped = tf.sign(number) * tf.math.log1p(tf.abs(number))
-    if feature.transform == "logit_z_score":
+    if transform == "logit_z_score":
         rate = tf.clip_by_value(number, _MIN_RATE, 1.0 - _MIN_RATE)
         reshaped = tf.math.log(rate) - tf.math.log1p(-rate)
     return tf.where(tf.math.is_finite(number), reshaped, tf.fill(tf.shape(number), _MISSING))
 
 
-def _z_scores(numbers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """(x - mean) / std of each column [B], cut to +-10; 0 where it is missing."""
-    if not numbers:
+def _z_scores(features: Features, inputs: dict[str, Any]) -> dict[str, tf.Tensor]:
+    """(x - mean) / std of each standardised number [B], cut to +-10; 0 where it is missing.
+
+    Numbers of one kind are columns of a matrix, for an op a kind and not one a number; but
+    serving knows a user's numbers and the candidates' apart from each other.
+    """
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for name, feature in features.items():
+        if isinstance(feature, NumberFeature) and _is_z_scored(feature):
+            groups.setdefault((feature.of == "item", feature.transform), []).append(name)
+    if not groups:
         return {}
-    columns = tf.stack(list(numbers.values()), axis=1)  # [B, n]
+    numbers = [
+        _reshape_scale(transform, tf.stack([inputs[name] for name in names], axis=1))
+        for (_, transform), names in groups.items()
+    ]
+    moments = _moments(tf.concat(numbers, axis=1))
+    scores: dict[str, tf.Tensor] = {}
+    for names, columns in zip(groups.values(), numbers, strict=True):
+        mean, std = (moment[len(scores) : len(scores) + len(names)] for moment in moments)
+        score = tf.math.divide_no_nan(columns - mean, std)
+        score = _zero_where_missing(tf.clip_by_value(score, -_MAX_Z_SCORE, _MAX_Z_SCORE))
+        scores |= zip(names, tf.unstack(score, num=len(names), axis=1), strict=True)
+    return scores
+
+
+def _moments(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and standard deviation [n] of the known values of [B, n]."""
     # A sparse matrix of the known values: a missing number must not move the mean. One
     # matrix for all columns: each analyzer of its own adds half a second to Transform.
     places = tf.where(tf.math.is_finite(columns))  # [known, 2]
-    shape = tf.stack([tf.shape(columns, tf.int64)[0], len(numbers)])
+    shape = tf.stack([tf.shape(columns, tf.int64)[0], columns.shape[1]])
     known = tf.SparseTensor(places, tf.gather_nd(columns, places), shape)
     # A column that training never saw has no mean (NaN): whatever comes then scores 0.
-    means = _zero_where_missing(tft.mean(known, reduce_instance_dims=False, name="means"))  # [n]
-    variances = _zero_where_missing(tft.var(known, reduce_instance_dims=False, name="vars"))  # [n]
-    scores = {}
-    for i, (name, number) in enumerate(numbers.items()):
-        score = tf.math.divide_no_nan(number - means[i], tf.sqrt(variances[i]))
-        score = tf.clip_by_value(score, -_MAX_Z_SCORE, _MAX_Z_SCORE)
-        scores[name] = tf.where(tf.math.is_finite(number), score, tf.zeros_like(score))
-    return scores
+    means = _zero_where_missing(tft.mean(known, reduce_instance_dims=False, name="means"))
+    variances = _zero_where_missing(tft.var(known, reduce_instance_dims=False, name="vars"))
+    return means, tf.sqrt(variances)
 
 
 def _to_buckets(name: str, feature: NumberFeature, number: tf.Tensor) -> tf.Tensor:

@@ -21,6 +21,7 @@ from benchmarks.experiments.ranker_data import ReadyLogs, make_ready, measure, s
 from benchmarks.harness.experiment import DataSetup, Experiment, Settings, load_sizes, main
 from benchmarks.harness.trials import Result, Trial, Trials
 from pipeline.config import RankerConfig, load_config
+from trainer.config import Role
 from trainer.export.save import make_manifest
 from trainer.model.ranker import Ranker
 from trainer.train import train as train_ranker
@@ -49,10 +50,14 @@ class Option(Section):
     Attributes:
         changes: keys of the YAML with their values; null takes a value away.
         against: the option that it is compared with; by default the preset itself.
+        repetitions: seeds, if other than of most options.
+        role: `baseline` for the preset's baseline, which has another gate.
     """
 
     changes: dict[str, Any] = Field(default_factory=dict)
     against: str = "default"
+    repetitions: int | None = None
+    role: Role = "candidate"
 
 
 class Case(Section):
@@ -61,12 +66,23 @@ class Case(Section):
     Attributes:
         name: `simulated` or `kuairand`.
         preset: the ranker.
+        changes: keys of its YAML with other values, for all options.
         options: name -> what differs; `default` is always there.
     """
 
     name: str
     preset: str
+    changes: dict[str, Any] = Field(default_factory=dict)
     options: dict[str, Option]
+
+    def all_options(self, repetitions: int) -> dict[str, tuple[Option, range]]:
+        """Name -> option and its seeds; the preset itself has a seed for each of any other."""
+        most = max(option.repetitions or repetitions for option in self.options.values())
+        options = {"default": Option(repetitions=most), **self.options}
+        return {
+            name: (option, range(1, (option.repetitions or repetitions) + 1))
+            for name, option in options.items()
+        }
 
 
 class FamilySettings(Settings):
@@ -84,7 +100,7 @@ class FamilySettings(Settings):
 
 def make_config(case: Case, option: Option) -> RankerConfig:
     """The preset with the option's changes."""
-    document = load_config(Path(case.preset)).model_dump(mode="json")
+    document = merge(load_config(Path(case.preset)).model_dump(mode="json"), case.changes)
     return load_section(RankerConfig, merge(document, option.changes), case.preset)
 
 
@@ -116,10 +132,8 @@ def ready_logs(case: Case, option: Option, setup: Setup) -> ReadyLogs:
 def train_once(case: Case, option: Option, seed: int, logs: ReadyLogs, setup: Setup) -> Result:
     """One ranker, as the service's Trainer trains it."""
     tf.keras.backend.clear_session()
-    config = make_config(case, option).trainer_config("candidate")
-    epochs = setup.epochs or config.training.max_epochs
-    training = config.training.model_copy(update={"seed": seed, "max_epochs": epochs})
-    config = config.model_copy(update={"training": training})
+    config = make_config(case, option).trainer_config(option.role)
+    config = config.with_training(seed=seed, max_epochs=setup.epochs or config.training.max_epochs)
     files = logs.files
     with TemporaryDirectory() as record_dir:
         ranker, record = train_ranker(
@@ -158,11 +172,11 @@ def run(settings: FamilySettings, trials: Trials) -> dict[str, object]:
     cases = []
     for case in settings.cases:
         rows = []
-        for name, option in {"default": Option(), **case.options}.items():
+        for name, (option, seeds) in case.all_options(settings.repetitions).items():
             planned = [
                 {"case": case.model_dump(exclude={"options"}), "seed": seed}
-                | option.model_dump(exclude={"against"})
-                for seed in range(1, settings.repetitions + 1)
+                | {"changes": option.changes, "role": option.role}
+                for seed in seeds
             ]
 
             def train(
@@ -182,7 +196,8 @@ def run(settings: FamilySettings, trials: Trials) -> dict[str, object]:
 
 def count_trials(settings: FamilySettings) -> int:
     """Of all cases."""
-    return settings.repetitions * sum(len(case.options) + 1 for case in settings.cases)
+    every = [case.all_options(settings.repetitions) for case in settings.cases]
+    return sum(len(seeds) for options in every for _, seeds in options.values())
 
 
 EXPERIMENT = Experiment(

@@ -112,7 +112,7 @@ def train_once(trial: Trial, logs: ReadyLogs, setup: Setup, task: str | None) ->
             logs.files["validation"],
             Path(record_dir),
         )
-    weights = ranker.gate(tf.zeros([1, 1])).weights.numpy()  # [T, n]
+    weights = ranker.gate.static_weights().numpy()
     steps = record["converged_step"].values()
     return {
         "validation_loss": record["epochs"][record["best_epoch"] - 1]["val_loss"],

@@ -48,9 +48,7 @@ def train_day(trial: Trial, config: RankerConfig, folder: Path, days: list[int])
     window, is_warm, options = WAYS[trial["way"]]
     place = days.index(trial["day"])
     logs = ready_day(config, folder, days[max(0, place - window + 1) : place + 1])
-    role = config.trainer_config("candidate")
-    changes = {**options, "seed": trial["seed"]}
-    role = role.model_copy(update={"training": role.training.model_copy(update=changes)})
+    role = config.trainer_config("candidate").with_training(**options, seed=trial["seed"])
     # The first day is the same for all.
     before, now = (_base_folder(folder, trial, days, back) for back in (1, 0))
     base = before / BASE_FILE if is_warm else None

@@ -14,8 +14,9 @@ from pipeline.cli.demo import demo
 from pipeline.cli.gates import gates
 from pipeline.cli.history import lineage, report, runs
 from pipeline.cli.model import score, train
+from pipeline.cli.rank import rank
 from pipeline.cli.run import run
-from pipeline.cli.serving import rank, serve
+from pipeline.cli.serve import serve
 from pipeline.cli.tuning import tune
 from transforms.errors import DISK_IS_FULL, GaterankError
 

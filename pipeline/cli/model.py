@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, logs_option, span_option
+from pipeline.cli.options import config_argument, examples_option, logs_option, span_option
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
 from trainer.config import ROLES, Role
@@ -20,12 +20,7 @@ from transforms.section import load_section
 @click.command()
 @config_argument
 @span_option
-@click.option(
-    "--examples",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that `gaterank ingest` wrote.",
-)
+@examples_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -91,8 +86,7 @@ def train(
     ranker = load_config(config)
     check_span(ranker, span)
     if profile:
-        training = ranker.training.model_copy(update={"profile": True})
-        ranker = ranker.model_copy(update={"training": training})
+        ranker = ranker.with_training(profile=True)
     with lines_said(click.echo):
         record = train_stage(ranker, examples, out, role, span, strategy, base)
     best = record["epochs"][record["best_epoch"] - 1]
@@ -129,11 +123,13 @@ def _choose_strategy(workers: int | None, parameter_servers: int | None) -> Stra
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Parquet file to write.",
+    type=click.Path(path_type=Path),
+    help="Parquet file to write; or, if its name does not end in .parquet, a folder of them.",
 )
 def score(model_dir: Path, config: Path, logs: Path | str | None, out: Path) -> None:
     """Score logs in bulk with the model in MODEL_DIR (its latest version).
+
+    The workers of `beam` in CONFIG ingest and score, each with the model in its memory once.
 
     One row an impression: its keys, prediction_<task> and label_<task> for each task (a
     regression's both in the label's transformed space; a label that does not exist is

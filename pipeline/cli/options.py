@@ -27,6 +27,12 @@ logs_option = click.option(
     type=Place(path_type=Path, file_okay=False),
     help="Folder of the log files, or its URI; goes before `logs.path` of CONFIG.",
 )
+examples_option = click.option(
+    "--examples",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that `gaterank ingest` wrote.",
+)
 span_option = click.option(
     "--span",
     metavar="DATE",

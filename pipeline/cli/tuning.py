@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from pipeline.cli.options import config_argument, span_option
+from pipeline.cli.options import config_argument, examples_option, span_option
 from pipeline.cli.quiet import hush_beam, hushed, load_tensorflow
 from pipeline.config import load_config, read_document
 from trainer.config import ROLES, Role
@@ -20,12 +20,7 @@ from transforms.errors import ConfigError
 @click.command()
 @config_argument
 @span_option
-@click.option(
-    "--examples",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that `gaterank ingest` wrote.",
-)
+@examples_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -11,7 +11,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils, path_utils
 
-from serving.bulk_scoring import ExampleScorer, read_examples
+from serving.bulk_scoring.scorer import ExampleScorer, read_examples
 from transforms.errors import GaterankError
 from transforms.ingest.writing.tfrecord import find_shards
 

@@ -19,7 +19,8 @@ from pipeline.config import RankerConfig
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.rows import EvalRows, TaskRows
 from pipeline.evaluation.tfma_files import eval_config, write_tfma_files
-from serving.bulk_scoring import ExampleScorer, key_and_label_spec, parse_columns, read_examples
+from serving.bulk_scoring.rows import key_and_label_spec
+from serving.bulk_scoring.scorer import ExampleScorer, parse_columns, read_examples
 from transforms.examples import USER_ID, label_name, weight_name
 from transforms.features import CategoricalFeature
 from transforms.ingest.writing.tfrecord import find_shards
@@ -82,7 +83,7 @@ def read_eval_rows(
     pruned = ExampleScorer(Path(path_utils.serving_model_path(candidate)))
     full = ExampleScorer(Path(path_utils.eval_model_path(candidate)))
     other = ExampleScorer(Path(path_utils.serving_model_path(baseline)))
-    spec = key_and_label_spec(config) | _slice_spec(config)
+    spec = key_and_label_spec(config.tasks) | _slice_spec(config)
     batches, difference = [], 0.0
     for serialized in read_examples(files):
         columns = parse_columns(serialized, spec)

@@ -13,7 +13,7 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from pipeline.artifacts import IngestReport
-from serving.bulk_scoring import history_path
+from serving.bulk_scoring.scorer import history_path
 from transforms.ingest.history.state import HISTORY_FILE
 
 

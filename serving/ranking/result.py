@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from transforms.examples import SCORE
+from transforms.errors import InputError
+from transforms.examples import ITEM_ID, SCORE, prediction_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,9 +67,32 @@ class RankedCandidates(Sequence[RankedCandidate]):
     def to_document(self) -> list[dict[str, Any]]:
         """The candidates as JSON values, best first."""
         return [
-            {"item_id": one.item_id, "score": one.score, "predictions": dict(one.predictions)}
+            {ITEM_ID: one.item_id, SCORE: one.score, "predictions": dict(one.predictions)}
             for one in self
         ]
+
+    def to_table(self) -> "pa.Table":
+        """The candidates as a pyarrow Table, best first, with the columns of bulk scoring.
+
+        Returns:
+            `item_id`, `score` and `prediction_<task>` for each task.
+
+        Raises:
+            InputError: if the ids are of several types, which no column can hold.
+
+        Example:
+            >>> ranked = sort_candidates(["a", "b"], {"score": [0.1, 0.9], "click": [0.2, 0.3]})
+            >>> ranked.to_table().to_pylist()[0]
+            {'item_id': 'b', 'score': 0.9, 'prediction_click': 0.3}
+        """
+        import pyarrow as pa
+
+        try:
+            item_ids = pa.array(self.item_ids)
+        except pa.ArrowException as error:
+            raise InputError(f"`{ITEM_ID}` must be of one type: {error}") from None
+        tasks = {prediction_name(task): values for task, values in self.predictions.items()}
+        return pa.table({ITEM_ID: item_ids, SCORE: self.scores, **tasks})
 
 
 def sort_candidates(

@@ -1,4 +1,4 @@
-"""Values of a request document to values of the model's inputs.
+"""Values of a request to arrays as the model takes them.
 
 The rules are those by which the logs were read for training: an integer is its decimal
 text where the model wants a word, a boolean is 1 or 0 where it wants a number.
@@ -6,80 +6,109 @@ text where the model wants a word, a boolean is 1 or 0 where it wants a number.
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from serving.ranking.errors import refuse
 from serving.ranking.signature import InputSpec
-from transforms.errors import InputError
 
-_NONE = type(None)
-_NUMBERS = {int, float}
-_LARGEST_FLOAT = 3.4028234663852886e38
-_LARGEST_WHOLE = 1e15
-_LARGEST_INT = 2**63 - 1  # that a body can hold
-_SHOWN = 80
-
-
-class RankingRequestError(InputError):
-    """The request document is not what the model can rank; the message says where."""
-
-
+Array = npt.NDArray[Any]
+Values = Sequence[Any] | Array
 Place = Callable[[int], str]
 
+_NONE = type(None)
+_NUMBERS = {int, float, _NONE}
+_NUMERIC_KINDS = frozenset("biuf")
+_LARGEST_FLOAT = 3.4028234663852886e38
+_LARGEST_WHOLE = 1e15
 
-def make_column(values: Sequence[Any], spec: InputSpec, place: Place) -> list[Any]:
+
+def make_column(values: Values, spec: InputSpec, place: Place) -> Array:
     """Converts one feature's values.
 
     Args:
-        values: one a row; None where it is missing.
+        values: one a row, None where it is missing; an array of numbers is converted as a
+            whole.
         spec: of the input.
-        place: row -> where the value stands in the document, for error messages.
+        place: row -> where the value stands in the request, for error messages.
 
     Returns:
-        One a row: a float (NaN if missing), a word ("" if missing), or a list of
-        words, all of one length.
+        [N] float32, NaN where a number is missing; [N] words, "" where one is missing; or
+        [N, m] words, the lists filled up with "".
 
     Raises:
         RankingRequestError: at the first value of a wrong type.
 
     Example:
         >>> make_column(["a", None, 7], InputSpec(True, True), "candidates[{}].brand".format)
-        ['a', '', '7']
+        array(['a', '', '7'], dtype=object)
     """
-    if not values:
-        return []
     if spec.is_list:
         return _lists(values, spec, place)
-    return _words(values, place) if spec.is_text else _numbers(values, place)
+    if spec.is_text:
+        return np.array(_words(to_list(values), place), object)
+    return _numbers(values, place)
 
 
-def _numbers(values: Sequence[Any], place: Place) -> list[float]:
-    if (
-        set(map(type, values)) <= _NUMBERS
-        and min(values) >= -_LARGEST_INT
-        and max(values) <= _LARGEST_INT
-    ):
-        return list(values)
-    return [_to_number(value, place, row) for row, value in enumerate(values)]
+def make_missing(size: int, spec: InputSpec) -> Array:
+    """The column of a feature that no candidate has.
+
+    Example:
+        >>> make_missing(2, InputSpec(True, True, is_list=True, max_values=1)).tolist()
+        [[''], ['']]
+    """
+    if spec.is_list:
+        return np.full((size, spec.max_values or 0), "", object)
+    return np.full(size, "", object) if spec.is_text else np.full(size, math.nan, np.float32)
+
+
+def _numbers(values: Values, place: Place) -> Array:
+    numbers = _to_numbers(values, place)
+    wrong = np.abs(numbers) > _LARGEST_FLOAT
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise refuse(place(row), "must be a finite 32-bit float", to_list(values)[row])
+    return numbers.astype(np.float32)
+
+
+def _to_numbers(values: Values, place: Place) -> Array:
+    if isinstance(values, np.ndarray) and values.dtype.kind in _NUMERIC_KINDS and values.ndim == 1:
+        # In 64 bits no 32-bit rule overflows, and no absolute value of an integer wraps.
+        return values.astype(np.float64, copy=False)
+    plain = to_list(values)
+    if set(map(type, plain)) <= _NUMBERS:
+        try:
+            return np.array(plain, np.float64)  # None becomes NaN
+        except OverflowError:
+            pass  # an integer beyond every float: found with its row below
+    return np.array([_to_number(value, place, row) for row, value in enumerate(plain)], float)
 
 
 def _to_number(value: Any, place: Place, row: int) -> float:
-    if value is None:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None:
         return math.nan
-    if not isinstance(value, int | float):
-        raise _wrong(place(row), "must be a number", value)
-    if abs(value) > _LARGEST_FLOAT:
-        raise _wrong(place(row), "must be a finite 32-bit float", value)
-    return float(value)
+    if not isinstance(plain, int | float):
+        raise refuse(place(row), "must be a number", value)
+    if abs(plain) > _LARGEST_FLOAT:
+        raise refuse(place(row), "must be a finite 32-bit float", value)
+    return float(plain)
 
 
 def _words(values: Sequence[Any], place: Place) -> list[str]:
-    if set(map(type, values)) <= {str, _NONE}:
+    types = set(map(type, values))
+    if types <= {str}:
+        words = list(values)
+    elif types <= {str, _NONE}:
         words = [value or "" for value in values]
     else:
         words = [_to_word(value, place, row) for row, value in enumerate(values)]
     if not _is_unicode("".join(words)):
         row = next(row for row, word in enumerate(words) if not _is_unicode(word))
-        raise _wrong(place(row), "must be Unicode text", values[row])
+        raise refuse(place(row), "must be Unicode text", values[row])
     return words
 
 
@@ -93,38 +122,43 @@ def _is_unicode(text: str) -> bool:
 
 
 def _to_word(value: Any, place: Place, row: int) -> str:
-    match value:
-        case str():
-            return value
+    match value.item() if isinstance(value, np.generic) else value:
+        case str() as word:
+            return word
         case None:
             return ""
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float() if math.isnan(value):
+        case bool() as flag:
+            return "true" if flag else "false"
+        case int() as number:
+            return str(number)
+        case float() as number if math.isnan(number):
             return ""
-        case float() if value.is_integer() and abs(value) < _LARGEST_WHOLE:
-            return str(int(value))
-        case float() if math.isfinite(value):
-            return repr(value)
-    raise _wrong(place(row), "must be a word or a number", value)
+        case float() as number if number.is_integer() and abs(number) < _LARGEST_WHOLE:
+            return str(int(number))
+        case float() as number if math.isfinite(number):
+            return repr(number)
+    raise refuse(place(row), "must be a word or a number", value)
 
 
-def _lists(values: Sequence[Any], spec: InputSpec, place: Place) -> list[list[str]]:
-    for row, value in enumerate(values):
-        if not isinstance(value, list | tuple | None):
-            raise _wrong(place(row), "must be a list of words", value)
-    rows = [value or () for value in values]
-    width = max(map(len, rows)) if spec.max_values is None else spec.max_values
-    columns = [
-        _words(words, lambda index, row=row: f"{place(row)}[{index}]")  # type: ignore[misc]
-        for row, words in enumerate(value[:width] for value in rows)
-    ]
-    return [words + [""] * (width - len(words)) for words in columns]
+def _lists(values: Values, spec: InputSpec, place: Place) -> Array:
+    rows = to_list(values)
+    # The set is quicker than asking every one of thousands.
+    if set(map(type, rows)) - {list}:
+        rows = [_to_row(value, place, row) for row, value in enumerate(rows)]
+    width = max(map(len, rows), default=0) if spec.max_values is None else spec.max_values
+    padding = [""] * width
+    flat = list(chain.from_iterable([*row, *padding][:width] for row in rows))
+    words = _words(flat, lambda at: f"{place(at // width)}[{at % width}]")
+    return np.array(words, object).reshape(len(rows), width)
 
 
-def _wrong(place: str, rule: str, value: Any) -> RankingRequestError:
-    text = repr(value)
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return RankingRequestError(f"{place}: {rule}. Received: {shown}")
+def _to_row(value: Any, place: Place, row: int) -> Sequence[Any]:
+    plain = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(plain, list | tuple | None):
+        raise refuse(place(row), "must be a list of words", value)
+    return plain or ()
+
+
+def to_list(values: Values) -> Sequence[Any]:
+    """The values as Python's own."""
+    return values.tolist() if isinstance(values, np.ndarray) else values

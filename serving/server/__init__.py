@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from serving.server.batching.parameters import BatchingParameters
 from serving.server.models.config import All, Latest, ModelConfig, Specific
 from serving.server.options import ServerOptions
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "All",
+    "BatchingParameters",
     "Latest",
     "ModelConfig",
     "ServerOptions",
@@ -25,10 +27,10 @@ __all__ = [
 
 
 def serve(options: ServerOptions, on_ready: "Callable[[ModelServer], None] | None" = None) -> None:
-    """Serves until SIGTERM or SIGINT; see `serving.server.server.serve`."""
-    from serving.server import server
+    """Serves until SIGTERM or SIGINT; see `serving.server.process.serve`."""
+    from serving.server import process
 
-    server.serve(options, on_ready)
+    process.serve(options, on_ready)
 
 
 def running_server(options: ServerOptions) -> "AbstractContextManager[ModelServer]":

@@ -43,5 +43,5 @@ class Workers:
             self._calls -= 1
 
     def stop(self) -> None:
-        """Waits for the running calls."""
-        self._executor.shutdown()
+        """Waits for the running calls; those that still wait are dropped."""
+        self._executor.shutdown(cancel_futures=True)

@@ -110,9 +110,7 @@ def check_bases(first: Run, second: Run, shown: str) -> None:
 
 @pytest.mark.slow
 def test_the_pipeline_trains_on_a_window_that_moves_on_from_the_blessed_models(folder, capfd):
-    config = load_config(folder / "tiny.yaml")
-    training = config.training.model_copy(update={"base": "latest_blessed"})
-    config = config.model_copy(update={"training": training})
+    config = load_config(folder / "tiny.yaml").with_training(base="latest_blessed")
     workspace = Workspace(folder / "workspace")
     first = run_local(config, workspace, folder / "logs", FIRST + 2)
     assert capfd.readouterr().err.count("starts from scratch: there is no base yet") == 2

@@ -1,6 +1,5 @@
 """The main job on a tiny preset: logs in; a pushed ranker, a report and a ranking out."""
 
-import base64
 import json
 import re
 import subprocess
@@ -22,7 +21,7 @@ from pipeline.cli.demo import sample_request
 from pipeline.cli.main import cli
 from pipeline.local_runner import run_local
 from pipeline.workspace import Run, Workspace
-from serving.client import RankingClient, StatusError
+from serving.client import Ranker, StatusError
 from tests.pipeline.tiny import IMPRESSIONS, write_tiny
 from transforms.errors import DataAnomalyError, DeadLetterRatioError, InputError, NotBlessedError
 from transforms.simulator.simulate import simulate
@@ -125,6 +124,19 @@ def test_bulk_scoring_gives_one_row_an_impression(first, folder, logs, workspace
         assert np.isfinite(table[f"prediction_{name}"].to_numpy()).all()
     assert table["label_survey"].null_count > 0, "an impression without an answer has no label"
     assert table["label_click"].null_count == 0
+
+
+def test_a_run_scores_its_own_examples_on_request(first, folder, logs, workspace, capfd):
+    asked = write_tiny(folder, bulk_inference={"splits": ["train", "eval"]})[1]
+    run = run_local(asked, workspace, logs)
+    shown = capfd.readouterr().err
+    assert len(re.findall(r"BulkInferrer *: (?!unchanged)", shown)) == 1, shown
+    assert run.uri("Model") == first.uri("Model")
+    counts = first.document("GaterankIngestReport", "counts.json")["splits"]
+    for split, examples in counts.items():
+        scores = pq.read_table(run.uri("InferenceResult") / f"Split-{split}")
+        assert scores.num_rows == examples
+        assert np.isfinite(scores["score"].to_numpy()).all()
 
 
 def test_scoring_with_the_yaml_of_another_model_is_refused(first, folder, logs, workspace):
@@ -230,20 +242,18 @@ def test_the_server_itself_ranks_any_number_of_columns(server, size):
     scores = tf.make_ndarray(outputs["score"])
     assert scores.shape == (size,)
     if size:
-        with RankingClient(server[0]) as client:
-            inputs = {name: column.tolist() for name, column in columns(size).items()}
-            answer = client.predict(inputs=inputs, signature="rank")
+        with Ranker(server[0]) as ranker:
+            answer = ranker.predict(columns(size), signature="rank")
         np.testing.assert_allclose(answer["score"], scores, rtol=1e-6)
 
 
 def test_bytes_that_are_no_example_are_refused_in_words(server):
-    example = {"b64": base64.b64encode(b"\xff\xfe no example").decode()}
-    with RankingClient(server[0]) as client:
+    with Ranker(server[0]) as ranker:
         with pytest.raises(StatusError, match="Could not parse example input") as raised:
-            client.predict(instances=[example])
+            ranker.predict({"examples": [b"\xff\xfe no example"]})
         assert raised.value.status_code == 400
-        (answer,) = client.predict(instances=[{"b64": ""}])
-    assert np.isfinite(answer["score"])
+        answer = ranker.predict({"examples": [b""]})
+    assert np.isfinite(answer["score"]).all()
 
 
 def test_runs_and_lineage_are_told(first, workspace):

@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.workspace import Workspace
-from serving.bulk_scoring import ExampleScorer
+from serving.bulk_scoring.scorer import ExampleScorer
 from tests.pipeline.tiny import IMPRESSIONS, ROOT, tiny_document, write_tiny
 from transforms.simulator.simulate import simulate
 

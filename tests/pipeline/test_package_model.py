@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import stages
 from pipeline.components.package_model import package_model
-from serving.bulk_scoring import history_path, latest_version
+from serving.bulk_scoring.scorer import history_path, latest_version
 
 
 class NoScorer:
@@ -46,8 +46,8 @@ def test_scoring_starts_from_the_history_of_the_latest_version(tmp_path, monkeyp
         history_path(latest).write_bytes(b"known")
     asked = []
     monkeypatch.setattr(stages, "ingest_logs", lambda *args, every_split: asked.append(args))
-    monkeypatch.setattr("serving.bulk_scoring.score_examples", lambda *_: 7)
-    monkeypatch.setattr("serving.bulk_scoring.ExampleScorer", NoScorer)
+    monkeypatch.setattr(stages, "_score_files", lambda *_: 7)
+    monkeypatch.setattr("serving.bulk_scoring.scorer.ExampleScorer", NoScorer)
     config = SimpleNamespace(data_config=lambda: None)
     assert stages.score_logs(tmp_path, config, None, tmp_path / "out.parquet") == 7
     assert asked[0][3] == (history_path(latest) if has_history else None)

@@ -4,18 +4,22 @@ import math
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from rich.console import Console
 
 from serving.ranking import (
+    Columns,
     InputSpec,
     RankingRequestError,
     RankSignature,
     make_columns,
     parse_request,
     read_rank_signature,
+    read_signatures,
     sort_candidates,
 )
 from serving.ranking.table import make_table
@@ -35,7 +39,12 @@ SIGNATURE = RankSignature(
 
 
 def columns(limit: int = 100, **parts: Any) -> dict[str, Any]:
-    return dict(make_columns(parts, SIGNATURE, limit).inputs)
+    return {name: array.tolist() for name, array in make(limit, **parts).inputs.items()}
+
+
+def make(limit: int = 100, **parts: Any) -> Columns:
+    user, context = parts.get("user"), parts.get("context")
+    return make_columns(user, parts["candidates"], context, SIGNATURE, limit)
 
 
 def candidate(**fields: Any) -> dict[str, Any]:
@@ -43,22 +52,22 @@ def candidate(**fields: Any) -> dict[str, Any]:
 
 
 def test_the_users_features_are_one_row_and_the_items_one_each() -> None:
-    request = {
-        "request_id": "r",
+    request: dict[str, Any] = {
         "user": {"user_id": 5, "age": 30, "interests": ["a", "b"]},
         "context": {"country": "nl"},
         "candidates": [candidate(brand="x", price=1.5, words=["u"]), candidate(item_id=2)],
     }
-    made = make_columns(request, SIGNATURE, 100)
-    assert made.item_ids == ("a", 2)
-    assert {name: made.inputs[name] for name in ("age", "country", "interests", "brand")} == {
+    assert make(**request).item_ids == ("a", 2)
+    made = columns(**request)
+    price = made.pop("price")
+    assert made == {
         "age": [30],
         "country": ["nl"],
         "interests": [["a", "b", ""]],
         "brand": ["x", ""],
+        "words": [["u"], [""]],
     }
-    assert made.inputs["words"] == [["u"], [""]]
-    assert made.inputs["price"][0] == 1.5 and math.isnan(made.inputs["price"][1])
+    assert price[0] == 1.5 and math.isnan(price[1])
 
 
 def test_what_is_absent_or_null_is_missing() -> None:
@@ -140,10 +149,34 @@ def test_more_words_than_the_model_reads_are_left_out() -> None:
         ),
         ({"candidates": [{"brand": "x"}]}, "candidates[0].item_id: must be given"),
         ({"candidates": ["a"]}, "candidates[0]: must be an object. Received: str"),
-        ({"candidates": {}}, "candidates: must be a list. Received: dict"),
-        ({}, "candidates: must be a list. Received: nothing"),
+        ({"candidates": "ab"}, "candidates: must be a list, columns or a table. Received: str"),
+        ({"candidates": {}}, "candidates.item_id: must be given"),
+        ({"candidates": {"item_id": 7}}, "candidates.item_id: must be a list or an array."),
+        (
+            {"candidates": {"item_id": [7], "price": np.array([1, 2])}},
+            "candidates.price: must have 1 values, as `item_id` has. Received: 2",
+        ),
+        (
+            {"candidates": {"item_id": [7, 8], "price": np.array([1, np.inf])}},
+            "candidates[1].price: must be a finite 32-bit float. Received: inf",
+        ),
+        (
+            {"candidates": {"item_id": [7], "price": np.array([1 + 2j])}},
+            "candidates[0].price: must be a number. Received: (1+2j)",
+        ),
+        (
+            {"candidates": {"item_id": [7], "price": np.array(["2020-01-01"], "M8[D]")}},
+            "candidates[0].price: must be a number.",
+        ),
+        (
+            {"candidates": {"item_id": [7], "brnd": ["x"]}},
+            "candidates[0].brnd: is no feature that the model reads. Did you mean `brand`?",
+        ),
+        (
+            {"candidates": None},
+            "candidates: must be a list, columns or a table. Received: nothing",
+        ),
         ({"user": [], "candidates": []}, "user: must be an object. Received: list"),
-        ({"candidate": []}, "candidate: is no part of a request. Did you mean `candidates`?"),
         ({"candidates": [candidate()] * 101}, "candidates: must be at most 100. Received: 101"),
     ],
 )
@@ -167,6 +200,10 @@ def test_no_candidates_are_no_rows() -> None:
         (b"\xff", "must be JSON"),
         (b'{"candidates": [{"item_id": %s}]}' % (b"9" * 5000), "must be JSON"),
         (b"[" * 100_000, "must not be nested so deep"),
+        (b"[]", "a request: must be an object. Received: list"),
+        (b"{}", "candidates: must be a list. Received: nothing"),
+        (b'{"candidates": {}}', "candidates: must be a list. Received: dict"),
+        (b'{"candidate": []}', "candidate: is no part of a request. Did you mean `candidates`?"),
         (b'{"candidates": [{"item_id": 1}], "candidates": []}', "candidates: must be given once"),
         (b'{"candidates": [{"item_id": 1, "item_id": 2}]}', "item_id: must be given once"),
     ],
@@ -177,8 +214,92 @@ def test_a_request_that_is_no_json_is_refused(text: bytes, message: str) -> None
         parse_request(text)
 
 
-def test_whole_numbers_too_large_for_json_are_sent_as_floats() -> None:
-    assert columns(candidates=[candidate(price=10**30)])["price"] == [1e30]
+def test_a_document_is_its_parts() -> None:
+    request = parse_request(
+        b'{"user": {"age": 1}, "request_id": 7, "candidates": [{"item_id": 1}]}'
+    )
+    assert (request.user, request.context) == ({"age": 1}, None)
+    assert request.candidates == [{"item_id": 1}]
+
+
+def test_whole_numbers_beyond_64_bits_are_floats() -> None:
+    assert columns(candidates=[candidate(price=10**30)])["price"] == [np.float32(1e30)]
+
+
+OBJECTS = [
+    {"item_id": 1, "brand": "a", "price": 1.5, "words": ["u", "v"]},
+    {"item_id": 2, "brand": "nö", "price": None, "words": []},
+    {"item_id": 3, "brand": 7, "price": 3, "words": None},
+]
+COLUMNS = {
+    "item_id": np.array([1, 2, 3]),
+    "brand": np.array(["a", "nö", "7"]),
+    "price": np.array([1.5, np.nan, 3], np.float32),
+    "words": np.array([["u", "v"], ["", ""], ["", ""]]),
+}
+TABLE = pa.table(
+    {
+        "item_id": pa.array([1, 2, 3]),
+        "brand": pa.array(["a", "nö", "7"]).dictionary_encode(),
+        "price": pa.chunked_array([pa.array([1.5, None]), pa.array([3.0])]),
+        "words": [["u", "v"], [], None],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "candidates",
+    [
+        COLUMNS,
+        {name: values.tolist() for name, values in COLUMNS.items()},
+        {**COLUMNS, "brand": np.array(["a", "nö", 7], object), "price": [1.5, None, np.int8(3)]},
+        {**COLUMNS, "words": [np.array(["u", "v"]), (), None]},
+        TABLE,
+        TABLE.combine_chunks().to_batches()[0],
+        TABLE.set_column(2, "price", pa.array(np.array([1.5, np.nan, 3], np.float16))),
+        TABLE.set_column(3, "words", pa.array([["u", "v"], None, None], pa.list_(pa.string(), 2))),
+        pa.concat_tables([TABLE, TABLE, TABLE]).slice(3, 3),
+    ],
+    ids=["arrays", "lists", "objects", "rows", "table", "batch", "halves", "fixed", "slices"],
+)
+def test_columns_and_tables_are_read_as_the_same_objects(candidates: Any) -> None:
+    expected, made = make(candidates=OBJECTS), make(candidates=candidates)
+    assert made.item_ids == expected.item_ids == (1, 2, 3)
+    assert {type(item_id) for item_id in made.item_ids} == {int}
+    for name, array in expected.inputs.items():
+        assert made.inputs[name].dtype == array.dtype
+        np.testing.assert_array_equal(made.inputs[name], array)
+
+
+def test_a_list_after_a_missing_one_is_its_own() -> None:
+    table = pa.table({"item_id": [0, 1, 2, 3], "words": [["left", "out"], ["u"], None, ["v", "w"]]})
+    made = make(candidates=table.slice(1))
+    assert made.inputs["words"].tolist() == [["u", ""], ["", ""], ["v", "w"]]
+
+
+def test_large_ids_of_a_table_stay_whole_where_some_are_missing() -> None:
+    table = pa.table({"item_id": [2**60 + 1, None], "brand": pa.array([2**60 + 1, None])})
+    made = make(candidates=table)
+    assert made.item_ids == (2**60 + 1, None)
+    assert made.inputs["brand"].tolist() == [str(2**60 + 1), ""]
+
+
+def test_a_column_that_stands_twice_in_a_table_is_refused() -> None:
+    table = pa.table([[1], [2]], names=["item_id", "item_id"])
+    with pytest.raises(RankingRequestError, match="every column must be there once"):
+        make(candidates=table)
+
+
+@given(
+    st.sampled_from(["int64", "int8", "uint64", "float32", "float16", "bool"]).flatmap(
+        lambda dtype: hnp.arrays(dtype, st.integers(0, 5), elements={"allow_infinity": False})
+    )
+)
+def test_an_array_of_numbers_is_read_as_the_list_of_its_values(values: Any) -> None:
+    columns = {"item_id": values, "price": values}
+    objects = [candidate(price=value) for value in values.tolist()]
+    array = make(candidates=columns).inputs["price"]
+    np.testing.assert_array_equal(array, make(candidates=objects).inputs["price"])
 
 
 def test_the_signature_says_what_belongs_to_the_request() -> None:
@@ -197,15 +318,17 @@ def test_the_signature_says_what_belongs_to_the_request() -> None:
     expected = {
         name: spec for name, spec in SIGNATURE.inputs.items() if name in definition["inputs"]
     }
-    assert read_rank_signature({"rank": definition}) == RankSignature(expected, ("click", "score"))
-    definition["inputs"]["age"] = info("DT_FLOAT", 2)
-    with pytest.raises(InputError, match=r"input `age` of signature `rank` must be .* \[2\]"):
-        read_rank_signature({"rank": definition})
+    read = read_rank_signature(read_signatures({"rank": definition}))
+    assert read == RankSignature(expected, ("click", "score"))
+    for wrong in (info("DT_FLOAT", 2), info("DT_DOUBLE", 1), {"dtype": "DT_FLOAT"}):
+        definition["inputs"]["age"] = wrong
+        with pytest.raises(InputError, match="input `age` of signature `rank` must be "):
+            read_rank_signature(read_signatures({"rank": definition}))
 
 
 def test_a_model_that_cannot_rank_is_refused_with_what_it_can() -> None:
     with pytest.raises(InputError, match=r"no signature `rank`\. It has: serving_default"):
-        read_rank_signature({"serving_default": {}, "__saved_model_init_op": {}})
+        read_rank_signature(read_signatures({"serving_default": {}, "__saved_model_init_op": {}}))
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, math.nan]), max_size=30))
@@ -220,6 +343,17 @@ def test_ranked_candidates_are_a_sequence_and_a_document() -> None:
     ranked = sort_candidates(["a", "b", "c"], {"score": [1, 3, 2], "like": [0.1, 0.3, 0.2]})
     assert [one.item_id for one in ranked[:2]] == ["b", "c"]
     assert ranked.to_document()[0] == {"item_id": "b", "score": 3.0, "predictions": {"like": 0.3}}
+    assert ranked.to_table().to_pydict() == {
+        "item_id": ["b", "c", "a"],
+        "score": [3, 2, 1],
+        "prediction_like": [0.3, 0.2, 0.1],
+    }
+
+
+def test_ids_of_several_types_are_no_column() -> None:
+    ranked = sort_candidates(["a", 2], {"score": [1, 2]})
+    with pytest.raises(InputError, match="`item_id` must be of one type"):
+        ranked.to_table()
 
 
 @pytest.mark.parametrize("outputs", [{"click": [1.0]}, {"score": [1.0, 2.0]}, {"score": 1.0}])

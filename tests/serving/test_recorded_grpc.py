@@ -1,5 +1,6 @@
 """The gRPC API answers what the real TensorFlow Serving answered."""
 
+import re
 from typing import Any
 
 import grpc
@@ -102,3 +103,26 @@ def reload_config(channel: Any, **folders: str) -> None:
         request_serializer=type(request).SerializeToString,
         response_deserializer=response.FromString,
     )(request)
+
+
+def test_the_examples_of_several_tasks_are_counted(channel: Any, recorded_server: Any) -> None:
+    method, request, response = method_of("MultiInference")
+    task = request.tasks.add(method_name="tensorflow/serving/regress")
+    task.model_spec.name = "half_plus_two"
+    task.model_spec.signature_name = "regress_x_to_y"
+    for _ in range(3):
+        request.input.example_list.examples.add().features.feature["x"].float_list.value.append(1)
+    call = channel.unary_unary(
+        method,
+        request_serializer=type(request).SerializeToString,
+        response_deserializer=response.FromString,
+    )
+    before = count_examples(recorded_server)
+    call(request)
+    assert count_examples(recorded_server) == before + 3
+
+
+def count_examples(server: Any) -> float:
+    page = server._metrics.page().decode()
+    found = re.search(r'request_example_count_total\{model="half_plus_two"\} (\S+)', page)
+    return float(found[1]) if found else 0.0

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.client import RankingClient, StatusError
+from serving.client import Ranker, StatusError
 from serving.server import ServerOptions, running_server
 from transforms.errors import ConfigError, InputError
 
@@ -45,9 +45,9 @@ def server(base: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def ranker(server: Any) -> Iterator[RankingClient]:
-    with RankingClient(f"http://127.0.0.1:{server.port}") as client:
-        yield client
+def ranker(server: Any) -> Iterator[Ranker]:
+    with Ranker(f"http://127.0.0.1:{server.port}") as ranker:
+        yield ranker
 
 
 def ask(
@@ -64,25 +64,23 @@ def ask(
     ) else text
 
 
-def test_the_client_ranks_through_the_server(ranker: RankingClient) -> None:
-    request = {
-        "user": {"age": 30, "interests": ["nike", "puma"]},
-        "candidates": [
-            {"item_id": "a", "brand": "none", "price": 2},
-            {"item_id": "b", "brand": "puma", "words": ["x", "y"]},
-            {"item_id": "c", "brand": "other", "price": 2.5, "words": ["x"]},
-        ],
-    }
-    ranked = ranker.rank(request)
+def test_the_client_ranks_through_the_server(ranker: Ranker) -> None:
+    user = {"age": 30, "interests": ["nike", "puma"]}
+    candidates = [
+        {"item_id": "a", "brand": "none", "price": 2},
+        {"item_id": "b", "brand": "puma", "words": ["x", "y"]},
+        {"item_id": "c", "brand": "other", "price": 2.5, "words": ["x"]},
+    ]
+    ranked = ranker.rank(user, candidates)
     assert [(one.item_id, one.score) for one in ranked] == [("b", 132.0), ("c", 33.5), ("a", 32.0)]
     assert set(ranked.predictions) == {"click"}
 
 
-def test_ten_thousand_candidates_are_ranked(ranker: RankingClient) -> None:
+def test_ten_thousand_candidates_are_ranked(ranker: Ranker) -> None:
     candidates = [{"item_id": i, "brand": f"b{i}", "price": i % 97} for i in range(10_000)]
-    with pytest.raises(StatusError, match="413: The request must have at most"):
-        ranker.rank({"candidates": [{**one, "words": ["long" * 30]} for one in candidates]})
-    ranked = ranker.rank({"user": {"age": 1}, "candidates": candidates})
+    with pytest.raises(StatusError, match="413 INVALID_ARGUMENT: The request must have at most"):
+        ranker.rank({}, [{**one, "words": ["long" * 30]} for one in candidates])
+    ranked = ranker.rank({"age": 1}, candidates)
     assert [one.item_id for one in ranked[:2]] == [96, 193]
 
 
@@ -239,7 +237,7 @@ def test_versions_change_under_load_without_a_failed_request(server: Any, base: 
 
 
 def test_a_corrupt_version_is_refused_and_the_status_says_why(
-    server: Any, ranker: RankingClient, base: Path
+    server: Any, ranker: Ranker, base: Path
 ) -> None:
     served = ranker.metadata(refresh=True).version
     (base / "50").mkdir()
@@ -254,7 +252,7 @@ def test_a_corrupt_version_is_refused_and_the_status_says_why(
     assert ask(server, b'{"inputs": [1]}')[0] == 200
 
 
-def wait_for_refusal(ranker: RankingClient, version: int) -> str:
+def wait_for_refusal(ranker: Ranker, version: int) -> str:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         for status in ranker.status():
@@ -270,7 +268,9 @@ def test_recorded_requests_warm_a_version_and_a_wrong_one_keeps_it_out(
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 
+    from serving.server.metrics import Metrics
     from serving.server.models.load import load_model
+    from serving.server.models.registry import Registry
     from serving.server.models.warm_up import REQUESTS_FILE
     from serving.server.status import ServingError
 
@@ -282,13 +282,19 @@ def test_recorded_requests_warm_a_version_and_a_wrong_one_keeps_it_out(
     tensor = log.predict_log.request.inputs["x"]
     tensor.CopyFrom(tf.make_tensor_proto([1.0]))
     write_records(tmp_path / "1" / REQUESTS_FILE, [log.SerializeToString()])
-    model = load_model("ranker", 1, tmp_path / "1")
+    metrics = Metrics(Registry(lambda model: None))
+    model = load_model("ranker", 1, tmp_path / "1", metrics=metrics)
     assert len(model._callables) == 1
     model.close()
     tensor.CopyFrom(tf.make_tensor_proto([1]))
     write_records(tmp_path / "1" / REQUESTS_FILE, [log.SerializeToString()])
     with pytest.raises(ServingError, match="Expects arg"):
-        load_model("ranker", 1, tmp_path / "1")
+        load_model("ranker", 1, tmp_path / "1", metrics=metrics)
+    page = metrics.page().decode()
+    for status, records in (("OK", 1), ("INVALID_ARGUMENT", 0)):
+        labels = f'{{model_path="{tmp_path}/1",status="{status}"}}'
+        assert f":model_warmup_latency_count{labels} 1.0" in page
+        assert f":model_warmup_records_read{labels} {records}.0" in page
     write_records(tmp_path / "1" / REQUESTS_FILE, [b""] * 1001)
     with pytest.raises(ServingError, match="exceeds the maximum"):
         load_model("ranker", 1, tmp_path / "1")

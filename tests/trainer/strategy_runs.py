@@ -130,6 +130,8 @@ def main() -> None:
     if isinstance(options, ClusterSection):
         cluster = read_cluster(options, os.environ)
         if kind == "parameter_server" and not cluster.is_chief:
+            # As in a small container, where a server has a thread for each core.
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
             serve(cluster)
     with distributed(options, cluster) as place:
         for case in CASES:

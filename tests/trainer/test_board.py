@@ -32,7 +32,7 @@ def bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     bar = ProgressBar(epochs=4, steps=10, batch_size=128)
     times = iter(np.arange(0.0, 3.0, 0.5))
-    monkeypatch.setattr("trainer.progress_bar.time.perf_counter", lambda: next(times))
+    monkeypatch.setattr("trainer.step_clock.time.perf_counter", lambda: next(times))
     bar.on_epoch_begin(1)
     for step in range(3):
         bar.on_train_batch_begin(step)

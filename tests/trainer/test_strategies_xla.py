@@ -6,6 +6,7 @@ import tensorflow as tf
 from strategy_runs import CASES, make_config, open_batches
 
 from trainer.gates.registry import parse_gate
+from trainer.loss.options import parse_loss_balance
 from trainer.strategies.parts import cut_batches
 from trainer.train import make_ready
 
@@ -37,9 +38,7 @@ def step_through(config, transform, batches, compiled):
 def test_a_compiled_step_on_padded_batches_does_what_a_plain_one_does(case, optimizer, transformed):
     if optimizer == "adam" and case != "static":
         pytest.skip("one case is enough for what an optimizer does")
-    config = make_config(case)
-    training = config.training.model_copy(update={"optimizer": optimizer, "learning_rate": 0.01})
-    config = config.model_copy(update={"training": training})
+    config = make_config(case).with_training(optimizer=optimizer, learning_rate=0.01)
     transform, batches = open_batches(case, transformed)
     (plain, plainly), (compiled, compiledly) = (
         step_through(config, transform, batches, jit) for jit in (False, True)
@@ -47,6 +46,18 @@ def test_a_compiled_step_on_padded_batches_does_what_a_plain_one_does(case, opti
     for one, other in zip(plain, compiled, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
     assert plainly == pytest.approx(compiledly, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss_balance", ["uncertainty", "gradnorm", "pcgrad"])
+def test_the_family_compiles_too(loss_balance, transformed):
+    config = make_config("static").with_training(loss_balance=parse_loss_balance(loss_balance))
+    wider = {"own_experts": 1, "extraction_levels": 2, "cross_layers": 1}
+    model = config.model.model_copy(update=wider)
+    weights, figures = step_through(
+        config.model_copy(update={"model": model}), *open_batches("static", transformed), True
+    )
+    assert all(np.isfinite(weight).all() for weight in weights)
+    assert np.isfinite(list(figures.values())).all()
 
 
 @pytest.mark.parametrize("gate", [{"kind": "sampled"}, {"kind": "noisy_top_k"}])

@@ -149,8 +149,7 @@ def test_the_optimizer_starts_anew(tmp_path):
 
 def shortly(config, **changes):
     """The configuration with one epoch."""
-    training = config.training.model_copy(update={"max_epochs": 1, **changes})
-    return config.model_copy(update={"training": training})
+    return config.with_training(max_epochs=1, **changes)
 
 
 def test_training_goes_on_from_a_base_and_its_record_says_so(trained, tmp_path):

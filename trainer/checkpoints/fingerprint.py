@@ -49,9 +49,7 @@ def digest_files(texts: Sequence[str], groups: Sequence[Sequence[str]]) -> str:
 
 
 def _essence(config: TrainerConfig) -> str:
-    changes = {"strategy": OneDeviceOptions(), "checkpoint": None}
-    training = config.training.model_copy(update=changes)
-    return config.model_copy(update={"training": training}).model_dump_json()
+    return config.with_training(strategy=OneDeviceOptions(), checkpoint=None).model_dump_json()
 
 
 def _find(patterns: tuple[str, ...]) -> list[str]:

@@ -8,14 +8,18 @@ import tensorflow as tf
 
 from trainer.model.extraction import LevelUse, find_use
 from trainer.model.ranker import Ranker
-from trainer.model.stacks import Activation, ParallelStack, apply_parallel, mix
+from trainer.model.stacks import ParallelDense, ParallelStack, mix
+
+Rows = list[tf.Tensor]
+# More experts of a task are mixed by a product of matrices.
+_FEW = 3
 
 
 class Forward(Protocol):
     """From the concatenated inputs to the logits of some tasks."""
 
     def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
-        """[B, d] and positions [B] -> [len(tasks), B]."""
+        """[B, d] and positions [B], or [1] for all -> [len(tasks), B]."""
 
 
 class FullForward(tf.Module):
@@ -32,8 +36,49 @@ class FullForward(tf.Module):
         self._from_inputs = ranker.from_inputs
 
     def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
-        """[B, d] and positions [B] -> [len(tasks), B]."""
+        """[B, d] and positions [B], or [1] for all -> [len(tasks), B]."""
         return tf.gather(self._from_inputs(inputs, position).logits, tasks)
+
+
+class PrunedStack(tf.Module):
+    """Those members of parallel layers that stay, each with matrices of its own.
+
+    A product of two matrices takes in its bias and activation, one of a stack of them does
+    not; and a signature of one task takes what is its own without copying it.
+
+    Args:
+        layers: of all members.
+        used: the places of those that stay.
+        name: of the matrices.
+        scales: of each, what its inputs were divided by: its first matrix makes up for it.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[ParallelDense],
+        used: np.ndarray,
+        name: str,
+        scales: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.activations = [layer.activation for layer in layers]
+        self.members = [
+            [_keep(layer, member, f"{name}_{i}_{place}") for place, member in enumerate(used)]
+            for i, layer in enumerate(layers)
+        ]
+        if scales is not None:
+            for (kernel, _), scale in zip(self.members[0], scales, strict=True):
+                kernel.assign(kernel * scale)
+
+    def __call__(self, hidden: Rows, which: np.ndarray) -> Rows:
+        """The input [B, in] of each of some members -> their outputs, [B, out] each."""
+        for activation, members in zip(self.activations, self.members, strict=True):
+            matrices = [members[place] for place in which]
+            hidden = [
+                activation(tf.nn.bias_add(x @ kernel, bias))
+                for x, (kernel, bias) in zip(hidden, matrices, strict=True)
+            ]
+        return hidden
 
 
 class PrunedLevel(tf.Module):
@@ -58,15 +103,38 @@ class PrunedLevel(tf.Module):
         super().__init__(name=name)
         self.weights = weights[:, used]
         self.owners = owners[used]
-        self.layers = [_keep(layer, used, f"{name}_{i}") for i, layer in enumerate(stack.layers)]
+        self.experts = PrunedStack(stack.layers, used, name)
 
-    def __call__(self, hidden: tf.Tensor, below: np.ndarray | None, use: LevelUse) -> tf.Tensor:
-        """[B, d], or of the rows below [r, B, d] -> [rows, B, e] by the experts in use only."""
+    def __call__(self, hidden: Rows, below: np.ndarray | None, use: LevelUse) -> Rows:
+        """[[B, d]], or [B, d] of each row below -> [B, e] of each row that is in use."""
+        places = np.zeros(len(use.experts), int)
         if below is not None:
-            hidden = tf.gather(hidden, np.searchsorted(below, self.owners[use.experts]))
-        for kernel, bias in self.layers:
-            hidden = _apply(hidden, kernel, bias, use.experts, tf.nn.relu)  # [u, B, e]
-        return mix(tf.constant(self.weights[np.ix_(use.rows, use.experts)]), hidden)
+            places = np.searchsorted(below, self.owners[use.experts])
+        outputs = self.experts([hidden[place] for place in places], use.experts)
+        return mix_rows(self.weights[np.ix_(use.rows, use.experts)], outputs)
+
+
+def mix_rows(weights: np.ndarray, experts: Rows) -> Rows:
+    """sum_n weights[t, n] * experts[n] for each row t.
+
+    Args:
+        weights: known numbers, [rows, n].
+        experts: n of [B, e].
+
+    Example:
+        >>> experts = [tf.ones([1, 2]), tf.fill([1, 2], 3.0)]
+        >>> [x.numpy().tolist() for x in mix_rows(np.array([[1.0, 0.0], [0.5, 0.5]]), experts)]
+        [[[1.0, 1.0]], [[2.0, 2.0]]]
+    """
+    counts = (weights != 0).sum(axis=1)
+    if counts.min(initial=1) == 0 or counts.max(initial=0) > _FEW:
+        mixed = mix(tf.constant(weights, experts[0].dtype), tf.stack(experts))  # [rows, B, e]
+        return list(tf.unstack(mixed, num=len(weights)))
+    # A product and a sum for each expert take less time than a product by a matrix of zeros.
+    return [
+        tf.add_n([x if w == 1.0 else x * w for w, x in zip(row, experts, strict=True) if w])
+        for row in weights.astype(experts[0].dtype.as_numpy_dtype)
+    ]
 
 
 class PrunedForward(tf.Module):
@@ -88,27 +156,28 @@ class PrunedForward(tf.Module):
             PrunedLevel(stack, w, use.experts, ranker.owners, "expert" + i * "_below")
             for i, (stack, w, use) in enumerate(levels)
         ]
+        # The largest weight of a task becomes 1, one product less for each candidate.
+        last, scales = self.levels[-1], self.levels[-1].weights.max(axis=1)
+        scales[scales == 0.0] = 1.0
+        last.weights = last.weights / scales[:, np.newaxis]
         self.crosses = ranker.crosses
         self.chains = ranker.chains
         self.position = ranker.position
         self.wide = ranker.wide
-        self.towers = [
-            _keep(layer, every_task, f"tower_{i}") for i, layer in enumerate(ranker.towers.layers)
-        ]
-        self.heads = _keep(ranker.heads, every_task, "heads")
+        tower, head = (scales, None) if ranker.towers.layers else (None, scales)
+        self.towers = PrunedStack(ranker.towers.layers, every_task, "tower", tower)
+        self.heads = PrunedStack([ranker.heads], every_task, "head", head)
 
     def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
-        """[B, d] and positions [B] -> [len(tasks), B]."""
+        """[B, d] and positions [B], or [1] for all -> [len(tasks), B]."""
         rows = np.asarray(self.chains.with_earlier(tasks) if self.chains else tasks)
-        hidden = inputs
+        crossed = inputs
         for cross in self.crosses:
-            hidden = cross(inputs, hidden)
-        hidden = self._extract(hidden, rows)  # [t, B, e]
-        for kernel, bias in self.towers:
-            hidden = _apply(hidden, kernel, bias, rows, tf.nn.relu)
+            crossed = cross(inputs, crossed)
+        hidden = self.towers(self._extract(crossed, rows), rows)
         if self.chains is not None:
-            hidden = self.chains(hidden, rows.tolist())
-        logits = tf.squeeze(_apply(hidden, *self.heads, rows, tf.identity), -1)  # [t, B]
+            hidden = tf.unstack(self.chains(tf.stack(hidden), rows.tolist()))
+        logits = tf.transpose(tf.concat(self.heads(hidden, rows), axis=1))  # [t, B]
         if self.wide is not None:
             logits += tf.gather(self.wide(inputs), rows)
         if self.position is not None:
@@ -118,35 +187,20 @@ class PrunedForward(tf.Module):
         joined = self.chains.join(logits, rows.tolist())
         return tf.gather(joined, np.searchsorted(rows, np.asarray(tasks)))
 
-    def _extract(self, hidden: tf.Tensor, rows: np.ndarray) -> tf.Tensor:
-        """[B, d] -> what each of these tasks gets of the experts, [t, B, e]."""
+    def _extract(self, inputs: tf.Tensor, rows: np.ndarray) -> Rows:
+        """[B, d] -> what each of these tasks gets of the experts, [B, e]."""
         selected = [level.weights > 0 for level in self.levels]
         uses = find_use(selected, [level.owners for level in self.levels], rows)
-        below = None
+        hidden, below = [inputs], None
         for level, use in zip(self.levels, uses, strict=True):
             hidden = level(hidden, below, use)
             below = use.rows
         return hidden
 
 
-def _keep(
-    layer: tf.keras.layers.Layer, which: np.ndarray, name: str
-) -> tuple[tf.Variable, tf.Variable]:
-    """The kernel [u, in, out] and bias [u, 1, out] of the members that stay."""
+def _keep(layer: ParallelDense, member: int, name: str) -> tuple[tf.Variable, tf.Variable]:
+    """The kernel [in, out] and bias [out] of a member that stays."""
     return (
-        tf.Variable(tf.gather(layer.kernel, which), trainable=False, name=f"{name}_kernel"),
-        tf.Variable(tf.gather(layer.bias, which), trainable=False, name=f"{name}_bias"),
+        tf.Variable(layer.kernel[member], trainable=False, name=f"{name}_kernel"),
+        tf.Variable(layer.bias[member, 0], trainable=False, name=f"{name}_bias"),
     )
-
-
-def _apply(
-    inputs: tf.Tensor,
-    kernel: tf.Variable,
-    bias: tf.Variable,
-    which: np.ndarray,
-    activation: Activation,
-) -> tf.Tensor:
-    """The chosen members of parallel layers on inputs [B, in] or [p, B, in]."""
-    if len(which) < kernel.shape[0]:
-        kernel, bias = tf.gather(kernel, which), tf.gather(bias, which)
-    return apply_parallel(inputs, kernel, bias, activation)

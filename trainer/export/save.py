@@ -1,7 +1,7 @@
 """Saves a trained ranker, with the manifest that says what serving skips."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer.export.forward import FullForward, PrunedForward
-from trainer.export.signatures import ServedRanker
+from trainer.export.signatures import ServedRanker, method_names
+from trainer.export.warm_up import write_warm_up
 from trainer.model.ranker import Ranker
 
 MANIFEST_FILE = Path("assets.extra") / "gaterank.json"
@@ -32,10 +33,19 @@ def save_ranker(
     served = ServedRanker(ranker.config, transform, ranker.feature_inputs, forward)
     signatures = served.signatures()
     tf.saved_model.save(served, str(folder), signatures=signatures)
+    _name_methods(folder, method_names(signatures))
+    write_warm_up(folder, served)
     manifest = make_manifest(ranker, sorted(signatures))
     path = folder / MANIFEST_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(manifest, indent=1, allow_nan=False))
+
+
+def _name_methods(folder: Path, methods: Mapping[str, str]) -> None:
+    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
+    for signature, method in methods.items():
+        updater.replace_method_name(signature, method)
+    updater.save()
 
 
 def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
@@ -53,7 +63,7 @@ def make_manifest(ranker: Ranker, signatures: list[str]) -> dict[str, Any]:
     used = ranker.used_experts()
     union = used[-1]
     static = not ranker.gate.per_example
-    weights = ranker.gate(tf.zeros([1, 1])).weights.numpy() if static else None
+    weights = ranker.gate.static_weights().numpy() if static else None
     return {
         "tasks": {
             name: {

@@ -1,6 +1,6 @@
 """The serving signatures: tf.Examples in, or one user and N candidates as columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -8,12 +8,17 @@ import tensorflow_transform as tft
 
 from trainer.config import TrainerConfig
 from trainer.export.forward import Forward
+from trainer.export.transform_graph import TransformGraph
 from trainer.model.inputs import FeatureInputs
 from trainer.score import evaluate_score, parse_score
-from transforms.examples import POSITION, SCORE
+from transforms.examples import POSITION, RANK, SCORE
 from transforms.features import Feature, NumberFeature
 
+CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
+"""What TensorFlow Serving calls the signatures that its own two APIs can ask for."""
+
 _FIRST_POSITION = 1
+_CLASSES = (b"0", b"1")
 _FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {
     "log": tf.math.log,
     "exp": tf.math.exp,
@@ -30,6 +35,8 @@ class ServedRanker(tf.Module):
       `score` [B]. An example without `position` is scored as shown first.
     - `predict_<task>`, `predict_<group>`: the same for some tasks; computes their
       experts only.
+    - `classify_<task>`, `regress_<task>`: for TensorFlow Serving's APIs of these names.
+      Classes `0` and `1` [B, 2] with their probabilities, or the prediction [B].
     - `rank`: user and context features [1], item features [N] -> as serving_default,
       [N]. The user's side is transformed and embedded once. A missing number is NaN, a
       missing word is empty; lists of words are [1 or N, max_values], sequences
@@ -52,7 +59,7 @@ class ServedRanker(tf.Module):
         super().__init__(name="ranker")
         self.config = config
         self.tasks = tuple(config.tasks)
-        self.transform = transform.transform_features_layer()
+        self.transform = TransformGraph(transform)
         self.inputs = inputs
         self.forward = forward
 
@@ -61,35 +68,54 @@ class ServedRanker(tf.Module):
         everything = range(len(self.tasks))
         signatures = {
             "serving_default": self._from_examples(everything, with_score=True),
-            "rank": self._from_columns(),
+            RANK: self._from_columns(),
         }
         for i, task in enumerate(self.tasks):
             signatures[f"predict_{task}"] = self._from_examples([i], with_score=False)
+            is_class = self._task(i).kind == "classification"
+            name = f"classify_{task}" if is_class else f"regress_{task}"
+            signatures[name] = self._judge(i)
         for group in dict.fromkeys(task.group for task in self.config.tasks.values()):
             members = [i for i in everything if self._task(i).group == group]
             signatures[f"predict_{group}"] = self._from_examples(members, with_score=False)
         return signatures
 
     def _from_examples(self, tasks: Sequence[int], with_score: bool) -> Any:
-        spec = {n: _parse_spec(f) for n, f in self.config.features.items()}
-        spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, _FIRST_POSITION)
-
-        @tf.function(
-            input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
-        )
+        @tf.function(input_signature=[_examples_spec("examples")], autograph=False)
         def serve(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-            raw = tf.io.parse_example(examples, spec)
-            position = raw.pop(POSITION)
-            inputs = self.inputs(self.transform(raw))  # [B, d]
-            return self._predict(inputs, position, tasks, with_score)
+            return self._predict(*self._parse(examples), tasks, with_score)
 
         return serve.get_concrete_function()
 
+    def _judge(self, index: int) -> Any:
+        """The signature by which TensorFlow Serving classifies or regresses."""
+
+        @tf.function(input_signature=[_examples_spec("inputs")], autograph=False)
+        def serve(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+            (value,) = self._predict(*self._parse(inputs), [index], with_score=False).values()
+            if self._task(index).kind == "regression":
+                return {"outputs": value}
+            classes = tf.tile(tf.constant([_CLASSES]), [tf.size(value), 1])
+            return {"classes": classes, "scores": tf.stack([1.0 - value, value], axis=1)}
+
+        return serve.get_concrete_function()
+
+    def _parse(self, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Serialized tf.Examples [B] -> [B, d] and positions [B]."""
+        spec = {n: _parse_spec(f) for n, f in self.config.features.items()}
+        spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, _FIRST_POSITION)
+        raw = tf.io.parse_example(examples, spec)
+        position = raw.pop(POSITION)
+        return self.inputs(self.transform(raw)), position
+
+    def column_specs(self) -> dict[str, tf.TensorSpec]:
+        """The inputs of `rank`, by feature."""
+        return {name: _column_spec(name, f) for name, f in self.config.features.items()}
+
     def _from_columns(self) -> Any:
         features = self.config.features
-        specs = {name: _column_spec(name, feature) for name, feature in features.items()}
 
-        @tf.function(input_signature=[specs], autograph=False)
+        @tf.function(input_signature=[self.column_specs()], autograph=False)
         def rank(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             items = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of == "item"}
             shared = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of != "item"}
@@ -99,7 +125,7 @@ class ServedRanker(tf.Module):
             if shared:
                 once = self.inputs.parts(self.transform(shared))  # each [1, width]
                 parts |= self.inputs.repeat(once, size)
-            position = tf.fill([size], tf.constant(_FIRST_POSITION, tf.int64))
+            position = tf.constant([_FIRST_POSITION], tf.int64)
             every_task = range(len(self.tasks))
             return self._predict(self.inputs.concat(parts), position, every_task, True)
 
@@ -120,6 +146,26 @@ class ServedRanker(tf.Module):
 
     def _task(self, index: int) -> Any:
         return self.config.tasks[self.tasks[index]]
+
+
+def method_names(signatures: Iterable[str]) -> dict[str, str]:
+    """Signature -> what TensorFlow Serving has to call it, unless it is for Predict.
+
+    Example:
+        >>> method_names(["rank", "classify_click"])
+        {'classify_click': 'tensorflow/serving/classify'}
+    """
+    prefixes = {"classify_": CLASSIFY, "regress_": REGRESS}
+    return {
+        name: method
+        for name in signatures
+        for prefix, method in prefixes.items()
+        if name.startswith(prefix)
+    }
+
+
+def _examples_spec(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None], tf.string, name=name)
 
 
 def _parse_spec(feature: Feature) -> Any:

@@ -100,12 +100,16 @@ class Gate(tf.keras.layers.Layer):
         """
         return tf.zeros([self.num_tasks], tf.bool)
 
+    def static_weights(self) -> tf.Tensor:
+        """[T, n]: the weights of a static gate, as they are outside of training."""
+        weights: tf.Tensor = self(tf.zeros([1, 1])).weights
+        return weights
+
     def selected(self) -> tf.Tensor:
         """[T, n] bool: the experts that the task may use (all, for a per-example gate)."""
         if self.per_example:
             return tf.ones([self.num_tasks, self.num_experts], tf.bool)
-        weights: tf.Tensor = self(tf.zeros([1, 1])).weights
-        return weights > 0
+        return self.static_weights() > 0
 
     def selected_by_level(self) -> list[tf.Tensor]:
         """Who may use which expert of each level, first to last; see `GateOutput.lower`."""

@@ -8,7 +8,16 @@ from trainer.gates.balance_options import BalanceOptions
 from trainer.gates.options import BudgetedSection, PerTask, Steps, Weight, check_balance
 
 
-class EntropySection(BudgetedSection):
+class SelectorSection(BudgetedSection):
+    """What the options of gates have whose selectors become binary."""
+
+    @property
+    def can_be_binary(self) -> bool:
+        """Unless per example: the selectors of a static gate are to become binary."""
+        return not self.per_example
+
+
+class EntropySection(SelectorSection):
     """What the options of gates have whose selectors an entropy penalty sharpens.
 
     Attributes:
@@ -18,11 +27,6 @@ class EntropySection(BudgetedSection):
 
     entropy_weight: Weight = 0.01
     entropy_growth: Weight = 0.0
-
-    @property
-    def can_be_binary(self) -> bool:
-        """Unless per example: the selectors of a static gate are to become binary."""
-        return not self.per_example
 
 
 class DSelectKOptions(EntropySection):
@@ -66,7 +70,7 @@ class DSelectKOptions(EntropySection):
         return self
 
 
-class AnnealedOptions(BudgetedSection):
+class AnnealedOptions(SelectorSection):
     """Ablation of DSelect-k: k softmax selectors whose temperature falls to 1e-16.
 
     Attributes:
@@ -81,11 +85,6 @@ class AnnealedOptions(BudgetedSection):
     experts_per_task: PerTask = 2
     start_temperature: float = Field(10.0, gt=1e-16, le=1e6)
     steps: Steps = 10_000
-
-    @property
-    def can_be_binary(self) -> bool:
-        """Unless per example: the selectors of a static gate are to become binary."""
-        return not self.per_example
 
 
 class EntropyOptions(EntropySection):

@@ -84,10 +84,12 @@ def inner_products(gradients: Sequence[Gradients]) -> tf.Tensor:
 
 
 def _add_up_rows(slices: Sequence[tf.IndexedSlices]) -> list[tf.Tensor]:
-    """[r_t, d] of rows that may come more than once -> [rows that come at all, d] each."""
-    rows, place = tf.unique(tf.concat([s.indices for s in slices], axis=0))
+    """[r_t, d] of rows that may come more than once -> [sum of r, d] each, equal rows in one."""
+    indices = tf.concat([s.indices for s in slices], axis=0)
+    # Of its first place among the sorted ones, for XLA has no number of different ones.
+    place = tf.searchsorted(tf.sort(indices), indices)
     parts = tf.split(place, [tf.shape(s.indices)[0] for s in slices])
     return [
-        tf.math.unsorted_segment_sum(s.values, part, tf.shape(rows)[0])
+        tf.math.unsorted_segment_sum(s.values, part, tf.size(indices))
         for s, part in zip(slices, parts, strict=True)
     ]

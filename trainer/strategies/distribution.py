@@ -1,5 +1,6 @@
 """Makes the strategy that the YAML asks for, and what training needs to know of it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,9 +199,13 @@ def _make_clustered(options: StrategySection, cluster: Cluster) -> Distribution:
 def serve(cluster: Cluster) -> None:
     """A worker or parameter server at the service of the chief; ends with the process."""
     check_port(cluster)
+    # What a worker waits for may come from an op that waits itself: with a thread less than
+    # workers and chief together, as by default on a small machine, all may wait for ever.
+    threads = max(len(os.sched_getaffinity(0)), len(cluster.cluster["worker"]) + 1)
     tf.distribute.Server(
         tf.train.ClusterSpec({job: list(them) for job, them in cluster.cluster.items()}),
         job_name=cluster.task.type,
         task_index=cluster.task.index,
         protocol="grpc",
+        config=tf.compat.v1.ConfigProto(inter_op_parallelism_threads=threads),
     ).join()

@@ -46,8 +46,7 @@ class Study(Section):
         changes: dict[str, Any] = {"strategy": OneDeviceOptions()}
         if self.tuning.max_epochs is not None:
             changes["max_epochs"] = self.tuning.max_epochs
-        training = self.config.training.model_copy(update=changes)
-        return self.config.model_copy(update={"training": training})
+        return self.config.with_training(**changes)
 
     def identity(self) -> dict[str, Any]:
         """What a trial's result depends on, beside its values."""

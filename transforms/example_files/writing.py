@@ -1,7 +1,7 @@
 """Writes record batches as tf.Examples, in the files and the order they were read in."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -62,7 +62,7 @@ class WriteFilesFn(beam.DoFn):
 
     def start_bundle(self) -> None:
         """No file is open."""
-        self._open: contextlib.AbstractContextManager[Callable[[bytes], object]] | None = None
+        self._open = contextlib.ExitStack()
         self._path, self._next = "", (-1, 0)
 
     def process(self, element: tuple[pa.RecordBatch, dict[str, pa.Array]]) -> Iterator[str]:
@@ -72,8 +72,7 @@ class WriteFilesFn(beam.DoFn):
             assert place[1] == 0, f"{place}: no batch of this file may be elsewhere"
             yield from self._close()
             self._path = f"{self._prefix}-{place[0]:05d}-of-{self._files:05d}.gz"
-            self._open = open_records(self._path, _GZIP_LEVEL)
-            self._write = self._open.__enter__()
+            self._write = self._open.enter_context(open_records(self._path, _GZIP_LEVEL))
         self._next = place[0], place[1] + batch.num_rows
         records = self._encoder.encode(batch.drop_columns([PLACE]))
         for data in frames([Values(pa.array(records, pa.binary()))]):
@@ -85,10 +84,10 @@ class WriteFilesFn(beam.DoFn):
             yield WindowedValue(path, 0, [GlobalWindow()])
 
     def _close(self) -> Iterator[str]:
-        if self._open is not None:
-            self._open.__exit__(None, None, None)
-            self._open = None
+        self._open.close()
+        if self._path:
             yield self._path
+        self._path = ""
 
 
 def _write_empty(files: int, path: str) -> int:

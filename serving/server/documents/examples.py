@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tensorflow.core.example import example_pb2, feature_pb2
+from tensorflow.core.example import feature_pb2
 
 from serving.server.documents.inputs import read_object, read_signature_name
 from serving.server.documents.printer import debug_string
 from serving.server.documents.types import Json, members, to_bytes, type_word
 from serving.server.documents.values import decode_base64, is_base64
 from serving.server.status import ServingError, invalid_argument
+from transforms.ingest.writing.wire import first_field, second_field
 
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
@@ -55,15 +56,21 @@ def read_examples_body(body: bytes) -> ExamplesBody:
 def _make_example(value: Json) -> bytes:
     if not isinstance(value, dict):
         raise invalid_argument(f"Example must be JSON object but got JSON {type_word(value)}")
-    example = example_pb2.Example()
+    features: dict[bytes, bytes] = {}
     for key, content in members(value):
         name = key.partition("\0")[0]
         feature = feature_pb2.Feature()
         for element in content if isinstance(content, list) else [content]:
             _add(feature, name, element)
-        example.features.feature[name].CopyFrom(feature)
-    serialized: bytes = example.SerializeToString()
-    return serialized
+        features[to_bytes(name)] = feature.SerializeToString()
+    entries = b"".join(_entry(name, feature) for name, feature in features.items())
+    return first_field(len(entries)) + entries if entries else b""
+
+
+def _entry(name: bytes, feature: bytes) -> bytes:
+    """A feature in a serialized tf.Example; protobuf's Python takes no name that is not UTF-8."""
+    entry = first_field(len(name)) + name + second_field(len(feature)) + feature
+    return first_field(len(entry)) + entry
 
 
 def _add(feature: feature_pb2.Feature, name: str, element: Json) -> None:

@@ -27,6 +27,11 @@ class PredictBody:
     signature_name: str
     text: bytes
 
+    def columns(self) -> frozenset[str]:
+        """The names of its inputs, if it came by columns and has names."""
+        inputs = self.document.get("inputs")
+        return frozenset(inputs) if isinstance(inputs, dict) else frozenset()
+
 
 def read_predict_body(body: bytes) -> PredictBody:
     """Parses a predict request's body.

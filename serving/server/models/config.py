@@ -82,7 +82,7 @@ def choose_versions(policy: Policy, versions: Iterable[int]) -> frozenset[int]:
     """
     match policy:
         case Latest(count=count):
-            return frozenset(sorted(versions)[-max(count, 1) :])
+            return frozenset(sorted(versions)[-count:])
         case Specific(versions=wanted):
             return wanted & frozenset(versions)
     return frozenset(versions)

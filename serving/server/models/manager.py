@@ -22,7 +22,7 @@ from serving.server.models.config import (
 from serving.server.models.registry import ClosableModel, Registry
 from serving.server.models.states import State, StateBoard
 from serving.server.status import Code, ServingError
-from transforms.errors import InputError
+from transforms.errors import ConfigError, InputError
 
 Load = Callable[[str, int, Path], ClosableModel]
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -61,18 +61,29 @@ class ModelManager:
         """Loads the models and watches their folders from then on.
 
         Raises:
-            InputError: if a model has no version that can be loaded.
-            ServingError: if the configurations contradict each other.
+            InputError: if a model has no version that can be loaded, or a label's version is
+                not among them.
+            ConfigError: if the configurations contradict each other.
         """
-        check_configs(configs)
+        try:
+            check_configs(configs)
+        except ServingError as error:
+            raise ConfigError(error.message) from None
         with self._updating:
             self._configs = tuple(configs)
             self._update()
         for config in configs:
             if not self.registry.versions(config.name):
                 raise InputError(self._explain(config))
-        self._set_labels(configs)
+        try:
+            self._set_labels(configs)
+        except ServingError as error:
+            raise InputError(error.message) from None
         self._thread.start()
+
+    def missing(self) -> list[str]:
+        """The models that should be served and of which no version is."""
+        return [c.name for c in self._configs if not self.registry.versions(c.name)]
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
         """Serves these models from now on; returns once the new ones can be used.

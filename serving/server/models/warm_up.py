@@ -8,7 +8,6 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.ranking.signature import RANK
 from serving.server.inference.predict import Model, predict
 from serving.server.rpc.answers import (
     answer_classify,
@@ -18,6 +17,7 @@ from serving.server.rpc.answers import (
 )
 from serving.server.signatures import DEFAULT_SIGNATURE, NUMPY_TYPES, Array, TensorSpec
 from serving.server.status import Code, ServingError, invalid_argument
+from transforms.examples import RANK
 
 REQUESTS_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
@@ -26,7 +26,7 @@ _USUAL = frozenset({DEFAULT_SIGNATURE, RANK})
 _logger = logging.getLogger(__name__)
 
 
-def warm_up(model: Model, path: Path) -> None:
+def warm_up(model: Model, path: Path) -> int | None:
     """Replays a version's recorded requests, or makes up one for `rank` and the default.
 
     Other signatures then do their start-up work at their first request.
@@ -36,22 +36,26 @@ def warm_up(model: Model, path: Path) -> None:
         path: its folder; `assets.extra/tf_serving_warmup_requests` holds records of
             tensorflow.serving.PredictionLog.
 
+    Returns:
+        How many recorded requests there were; None if nothing was recorded.
+
     Raises:
         ServingError: if a recorded request fails or there are more than 1,000: such a
             version is not served.
     """
     file = path / REQUESTS_FILE
     if file.is_file():
-        _replay(model, file)
-    else:
-        _try_signatures(model)
+        return _replay(model, file)
+    _try_signatures(model)
+    return None
 
 
-def _replay(model: Model, file: Path) -> None:
+def _replay(model: Model, file: Path) -> int:
+    count = 0
     try:
         records = tf.data.TFRecordDataset(str(file)).take(_MAX_RECORDS + 1).as_numpy_iterator()
-        for count, record in enumerate(records):
-            if count == _MAX_RECORDS:
+        for count, record in enumerate(records, start=1):
+            if count > _MAX_RECORDS:
                 raise invalid_argument(
                     f"Number of warmup records exceeds the maximum ({_MAX_RECORDS}) at {file}"
                 )
@@ -60,6 +64,7 @@ def _replay(model: Model, file: Path) -> None:
         raise ServingError(Code(error.error_code), error.message) from None
     except DecodeError:
         raise invalid_argument(f"Failed to parse warmup record from {file}") from None
+    return count
 
 
 def _replay_one(model: Model, log: prediction_log_pb2.PredictionLog) -> None:

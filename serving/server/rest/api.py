@@ -22,6 +22,8 @@ from serving.server.inference.regress import regress
 from serving.server.metrics import Metrics
 from serving.server.models.manager import ModelManager
 from serving.server.models.registry import ModelRequest
+from serving.server.request_log.log import RequestLog
+from serving.server.request_log.logged import logged
 from serving.server.rest.paths import Call, VersionOverflowError, parse_call
 from serving.server.rpc.answers import SIGNATURE_FIELD, answer_metadata
 from serving.server.signatures import DEFAULT_SIGNATURE
@@ -38,11 +40,13 @@ class Answer:
         status: of HTTP.
         content_type: of the body.
         body: bytes.
+        encoding: `gzip` if the body is compressed.
     """
 
     status: int
     content_type: str
     body: bytes
+    encoding: str = ""
 
 
 class RestApi:
@@ -51,11 +55,15 @@ class RestApi:
     Args:
         models: the loaded models.
         metrics: counts requests and their times.
+        log: of rankings; None for none.
     """
 
-    def __init__(self, models: ModelManager, metrics: Metrics) -> None:
+    def __init__(
+        self, models: ModelManager, metrics: Metrics, log: RequestLog | None = None
+    ) -> None:
         self._models = models
         self._metrics = metrics
+        self._log = log
 
     def answer(self, method: str, target: bytes, body: bytes) -> Answer:
         """Answers one request; called from worker threads.
@@ -93,7 +101,9 @@ class RestApi:
 
     def _predict(self, request: ModelRequest, text: bytes) -> bytes:
         body = read_predict_body(text)
-        with self._models.registry.use(request) as model:
+        with self._models.registry.use(request) as served:
+            measured = self._metrics.measured(served, "predict")
+            model = logged(self._log, measured, body.signature_name, body.columns())
             signature = model.signatures.get(body.signature_name or DEFAULT_SIGNATURE)
             if signature is None:
                 raise invalid_argument(
@@ -107,13 +117,15 @@ class RestApi:
     def _classify(self, request: ModelRequest, text: bytes) -> bytes:
         body = read_examples_body(text)
         with self._models.registry.use(request) as model:
-            found = classify(model, body.signature_name, body.examples)
+            measured = self._metrics.measured(model, "classify")
+            found = classify(measured, body.signature_name, body.examples)
         return dump_classifications(found.labels, found.scores)
 
     def _regress(self, request: ModelRequest, text: bytes) -> bytes:
         body = read_examples_body(text)
         with self._models.registry.use(request) as model:
-            return dump_regressions(regress(model, body.signature_name, body.examples))
+            measured = self._metrics.measured(model, "regress")
+            return dump_regressions(regress(measured, body.signature_name, body.examples))
 
     def _metadata(self, request: ModelRequest) -> bytes:
         with self._models.registry.use(request) as model:

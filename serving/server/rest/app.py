@@ -2,15 +2,17 @@
 
 import asyncio
 import re
-import zlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from serving.server.documents.answers import dump_error
-from serving.server.metrics import Metrics
+from serving.server.health import Health
 from serving.server.options import ServerOptions
 from serving.server.rest.api import JSON, Answer, RestApi
+from serving.server.rest.compression import TooLargeError, accepts_gzip, deflate, inflate
 from serving.server.rest.html import html_error
+from serving.server.rest.pages import Pages
 from serving.server.rest.protocol import TARGET
 from serving.server.status import HTTP_STATUS, ServingError
 from serving.server.workers import Workers
@@ -27,7 +29,6 @@ _QUERY = rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*"
 _TARGET = re.compile(_PATH + rb"(?:\?" + _QUERY + rb")?(?:#" + _QUERY + rb")?")
 _AUTHORITY = re.compile(rb"(?i)^https?://[^/?#]*")
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 class _RefusedError(Exception):
@@ -44,16 +45,23 @@ class RestApp:
     Args:
         api: answers requests.
         workers: the threads that it answers in.
-        metrics: for their page.
-        options: bounds and paths.
+        pages: for those who watch the server.
+        health: says when clients should go elsewhere.
+        options: bounds.
     """
 
     def __init__(
-        self, api: RestApi, workers: Workers, metrics: Metrics, options: ServerOptions
+        self,
+        api: RestApi,
+        workers: Workers,
+        pages: Pages,
+        health: Health,
+        options: ServerOptions,
     ) -> None:
         self._api = api
         self._workers = workers
-        self._metrics = metrics
+        self._pages = pages
+        self._health = health
         self._options = options
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,43 +74,46 @@ class RestApp:
             answer = html_error(408)
         except _RefusedError as error:
             answer = error.answer
-        await send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [
-                    (b"content-type", answer.content_type.encode("ascii")),
-                    (b"content-length", str(len(answer.body)).encode("ascii")),
-                ],
-            }
-        )
+        headers = [
+            (b"content-type", answer.content_type.encode("ascii")),
+            (b"content-length", str(len(answer.body)).encode("ascii")),
+        ]
+        if answer.encoding:
+            headers.append((b"content-encoding", answer.encoding.encode("ascii")))
+        if self._health.is_draining:
+            # The client's next request then goes to another server.
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
-        if scope["method"] not in _METHODS:
+        method = scope["method"]
+        if method not in _METHODS:
             return html_error(501)
         target = _AUTHORITY.sub(b"", scope["state"][TARGET], count=1)
         if _TARGET.fullmatch(target) is None:
             return html_error(400)
         path, _, query = target.partition(b"?")
-        if path.decode("ascii") == self._options.metrics_path:
-            return self._metrics_page(path, query)
+        page = self._pages.find(method, path.decode("ascii"), query)
+        if page is not None:
+            return page
         if _API.fullmatch(target) is None:
             return html_error(404)
-        if scope["method"] == "OPTIONS":
+        if method == "OPTIONS":
             allowed = _ORIGIN.search(_header(scope, b"origin")) is not None
             return Answer(200 if allowed else 400, "text/html; charset=ISO-8859-1", b"")
+        zips = accepts_gzip(_header(scope, b"accept-encoding"))
         try:
-            return await self._workers.run(self._api.answer, scope["method"], target, body)
+            return await self._workers.run(self._work, method, target, body, zips)
         except ServingError as error:
             return Answer(HTTP_STATUS[error.code], JSON, dump_error(error.message))
 
-    def _metrics_page(self, path: bytes, query: bytes) -> Answer:
-        if query:
-            wrong = (path + b"?" + query).decode("ascii")
-            text = f"Unexpected path: {wrong}. Should be {path.decode('ascii')}"
-            return Answer(400, "text/plain", text.encode("ascii"))
-        return Answer(200, "text/plain", self._metrics.page())
+    def _work(self, method: str, target: bytes, body: bytes, zips: bool) -> Answer:
+        answer = self._api.answer(method, target, body)
+        least = self._options.gzip_bytes
+        if not zips or least is None or len(answer.body) < least:
+            return answer
+        return replace(answer, body=deflate(answer.body), encoding="gzip")
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self._options.max_request_bytes
@@ -123,19 +134,12 @@ class RestApp:
             if not message.get("more_body", False):
                 break
         body = b"".join(parts)
-        return _inflate(body, limit) if b"gzip" in _header(scope, b"content-encoding") else body
-
-
-def _inflate(body: bytes, limit: int) -> bytes:
-    """The body without its compression; nothing if it is broken, as TensorFlow Serving does."""
-    inflater = zlib.decompressobj(_GZIP)
-    try:
-        text = inflater.decompress(body, limit)
-    except zlib.error:
-        return b""
-    if inflater.unconsumed_tail:
-        raise _too_large(limit)
-    return text if inflater.eof else b""
+        if b"gzip" not in _header(scope, b"content-encoding"):
+            return body
+        try:
+            return inflate(body, limit)
+        except TooLargeError:
+            raise _too_large(limit) from None
 
 
 def _too_large(limit: int) -> _RefusedError:

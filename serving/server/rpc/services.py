@@ -11,6 +11,7 @@ from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     inference_pb2,
+    input_pb2,
     model_management_pb2,
     model_pb2,
     predict_pb2,
@@ -20,6 +21,8 @@ from tensorflow_serving.apis import (
 from serving.server.metrics import Metrics
 from serving.server.models.manager import ModelManager
 from serving.server.models.registry import ModelRequest
+from serving.server.request_log.log import RequestLog
+from serving.server.request_log.logged import logged
 from serving.server.rpc.answers import (
     SIGNATURE_FIELD,
     answer_classify,
@@ -28,7 +31,7 @@ from serving.server.rpc.answers import (
     answer_predict,
     answer_regress,
 )
-from serving.server.rpc.model_configs import read_configs
+from serving.server.settings.model_configs import read_configs
 from serving.server.status import Code, ServingError, invalid_argument
 from serving.server.workers import Workers
 
@@ -44,12 +47,20 @@ class Services:
         models: the loaded models.
         workers: the threads that calls compute in.
         metrics: counts calls and their times.
+        log: of rankings; None for none.
     """
 
-    def __init__(self, models: ModelManager, workers: Workers, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        models: ModelManager,
+        workers: Workers,
+        metrics: Metrics,
+        log: RequestLog | None = None,
+    ) -> None:
         self._models = models
         self._workers = workers
         self._metrics = metrics
+        self._log = log
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """What a gRPC server needs to know of the two services."""
@@ -119,20 +130,24 @@ class Services:
 
     def _predict(self, request: predict_pb2.PredictRequest) -> Any:
         with self._models.registry.use(_read_spec(request)) as model:
-            return answer_predict(model, request)
+            measured = self._metrics.measured(model, "predict")
+            name = request.model_spec.signature_name
+            return answer_predict(logged(self._log, measured, name, request.inputs), request)
 
     def _classify(self, request: classification_pb2.ClassificationRequest) -> Any:
         with self._models.registry.use(_read_spec(request)) as model:
-            return answer_classify(model, request)
+            return answer_classify(self._metrics.measured(model, "classify"), request)
 
     def _regress(self, request: regression_pb2.RegressionRequest) -> Any:
         with self._models.registry.use(_read_spec(request)) as model:
-            return answer_regress(model, request)
+            return answer_regress(self._metrics.measured(model, "regress"), request)
 
     def _infer(self, request: inference_pb2.MultiInferenceRequest) -> Any:
         spec = request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
         with self._models.registry.use(_to_request(spec)) as model:
-            return answer_multi_inference(model, request)
+            response = answer_multi_inference(model, request)
+            self._metrics.record_examples(model.name, _count_examples(request.input))
+            return response
 
     def _metadata(self, request: get_model_metadata_pb2.GetModelMetadataRequest) -> Any:
         wanted = _read_spec(request)
@@ -180,6 +195,11 @@ class _Unimplemented(grpc.GenericRpcHandler):  # type: ignore[misc]
             raise AssertionError("abort raises")
 
         return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def _count_examples(given: input_pb2.Input) -> int:
+    """In either of the two forms, of which the other is empty."""
+    return len(given.example_list.examples) + len(given.example_list_with_context.examples)
 
 
 def _read_spec(request: Any) -> ModelRequest:

@@ -39,6 +39,16 @@ def first_field(length: int) -> bytes:
     return _FIRST_FIELD + varint(length)
 
 
+def second_field(length: int) -> bytes:
+    """What stands before so many bytes that are a message's second field, such as a feature.
+
+    Example:
+        >>> second_field(3).hex()
+        '1203'
+    """
+    return _SECOND_FIELD + varint(length)
+
+
 def entry_prefix(name: str, kind: int, length: int) -> bytes:
     """What stands before a list of so many bytes; see the module's docstring.
 
@@ -48,6 +58,6 @@ def entry_prefix(name: str, kind: int, length: int) -> bytes:
     """
     key = name.encode()
     listed = bytes([kind]) + varint(length)
-    feature = _SECOND_FIELD + varint(len(listed) + length) + listed
+    feature = second_field(len(listed) + length) + listed
     key = first_field(len(key)) + key
     return first_field(len(key) + len(feature) + length) + key + feature

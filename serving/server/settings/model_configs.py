@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
-from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.server.models.config import TENSORFLOW, All, Latest, ModelConfig, Policy, Specific
-from serving.server.status import invalid_argument
-from transforms.errors import InputError
-from transforms.small_files import read_small_file
-
-_MAX_BYTES = 10 * 2**20
+from serving.server.models.config import (
+    TENSORFLOW,
+    All,
+    Latest,
+    ModelConfig,
+    Policy,
+    Specific,
+    check_configs,
+)
+from serving.server.settings.text_files import read_text_file
+from serving.server.status import ServingError, invalid_argument
+from transforms.errors import ConfigError
 
 
 def read_config_file(path: Path) -> tuple[ModelConfig, ...]:
@@ -20,18 +25,21 @@ def read_config_file(path: Path) -> tuple[ModelConfig, ...]:
         path: a text-format tensorflow.serving.ModelServerConfig with a model_config_list.
 
     Raises:
-        InputError: if there is no such file or it is no such text.
-        ServingError: if a model's platform is given in two ways.
+        InputError: if there is no such file.
+        ConfigError: if it is no such text, names no model, or models that cannot be served
+            together.
     """
-    text = read_small_file(path, _MAX_BYTES)
-    config = model_server_config_pb2.ModelServerConfig()
-    try:
-        text_format.Parse(text.decode("utf-8"), config)
-    except (UnicodeDecodeError, text_format.ParseError) as error:
-        raise InputError(f"{path}: must be a ModelServerConfig in text format: {error}") from None
+    config = read_text_file(path, model_server_config_pb2.ModelServerConfig())
     if config.WhichOneof("config") != "model_config_list":
-        raise InputError(f"{path}: must hold a model_config_list")
-    return read_configs(config.model_config_list)
+        raise ConfigError(f"{path}: must hold a model_config_list")
+    try:
+        configs = read_configs(config.model_config_list)
+        check_configs(configs)
+    except ServingError as error:
+        raise ConfigError(f"{path}: {error.message}") from None
+    if not configs:
+        raise ConfigError(f"{path}: model_config_list must name at least one model")
+    return configs
 
 
 def read_configs(models: model_server_config_pb2.ModelConfigList) -> tuple[ModelConfig, ...]:
@@ -59,7 +67,7 @@ def _read_policy(model: model_server_config_pb2.ModelConfig) -> Policy:
             return All()
         case "specific":
             return Specific(frozenset(policy.specific.versions))
-    return Latest(policy.latest.num_versions)
+    return Latest(policy.latest.num_versions or 1)
 
 
 def _read_platform(model: model_server_config_pb2.ModelConfig) -> str:

@@ -1,20 +1,16 @@
-"""Bulk scoring: a SavedModel over files of tf.Examples, column-wise, on one machine."""
+"""A saved ranker on serialized examples, column-wise."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow as tf
 
 from transforms.config import DataConfig
 from transforms.errors import InputError
-from transforms.examples import KEYS, SCORE, TIMESTAMP, label_name, prediction_name, weight_name
 from transforms.ingest.history.state import HISTORY_FILE
 from transforms.ingest.writing.tfrecord import GZIP_SUFFIX
-from transforms.storage import write_whole
 
 _BATCH_SIZE = 4096
 
@@ -109,68 +105,3 @@ def parse_columns(examples: tf.Tensor, spec: dict[str, Any]) -> dict[str, np.nda
         spec: feature -> tf.io.FixedLenFeature.
     """
     return {name: value.numpy() for name, value in tf.io.parse_example(examples, spec).items()}
-
-
-def key_and_label_spec(config: DataConfig) -> dict[str, Any]:
-    """What to parse for an impression's keys, and for each task's label and weight."""
-    spec = {
-        key: tf.io.FixedLenFeature([], tf.int64 if key == TIMESTAMP else tf.string) for key in KEYS
-    }
-    for task in config.tasks:
-        for name in (label_name(task), weight_name(task)):
-            spec[name] = tf.io.FixedLenFeature([], tf.float32)
-    return spec
-
-
-def score_examples(
-    scorer: ExampleScorer, config: DataConfig, files: Sequence[Path], out: Path
-) -> int:
-    """Writes one row an impression: its keys, predictions, labels (null if masked), score.
-
-    Args:
-        scorer: the model.
-        config: of the ranker, for the tasks.
-        files: TFRecord files of tf.Examples.
-        out: the Parquet file; there once it is complete.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        InputError: if `out` cannot be written.
-        DiskFullError: if there is no room for it.
-    """
-    spec, schema = key_and_label_spec(config), _output_schema(config)
-    rows = 0
-    with (
-        write_whole(str(out)) as stream,
-        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
-    ):
-        for examples in read_examples(files):
-            columns = parse_columns(examples, spec)
-            table = _to_table(config, columns, scorer(examples), schema)
-            writer.write_table(table)
-            rows += table.num_rows
-    return rows
-
-
-def _output_schema(config: DataConfig) -> pa.Schema:
-    fields = [(key, pa.timestamp("ms") if key == TIMESTAMP else pa.string()) for key in KEYS]
-    for task in config.tasks:
-        fields += [(prediction_name(task), pa.float32()), (label_name(task), pa.float32())]
-    return pa.schema([*fields, (SCORE, pa.float32())])
-
-
-def _to_table(
-    config: DataConfig,
-    columns: dict[str, np.ndarray],
-    predictions: dict[str, np.ndarray],
-    schema: pa.Schema,
-) -> pa.Table:
-    arrays = {key: pa.array(columns[key]).cast(schema.field(key).type) for key in KEYS}
-    for task in config.tasks:
-        masked = columns[weight_name(task)] == 0
-        arrays[prediction_name(task)] = pa.array(predictions[task])
-        arrays[label_name(task)] = pa.array(columns[label_name(task)], mask=masked)
-    arrays[SCORE] = pa.array(predictions[SCORE])
-    return pa.table(arrays, schema=schema)

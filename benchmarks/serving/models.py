@@ -1,0 +1,71 @@
+"""The demo's ranker on simulated logs, with gates that use some of its experts, to be served."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.experiments.ranker_data import ReadyLogs, make_ready, simulate_once
+from pipeline.config import load_config
+from trainer.dataset import Batches
+from trainer.export.save import save_ranker
+from trainer.gates.selector_options import DSelectKOptions
+from trainer.model.ranker import Ranker
+from trainer.train import make_ready as make_ready_ranker
+
+_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
+_IMPRESSIONS = 5_000
+
+
+class ServedModels(NamedTuple):
+    """One ranker, saved in two ways.
+
+    Attributes:
+        ranker: itself.
+        full: folder of versions of the SavedModel that computes all experts.
+        pruned: the same, with those in use only.
+        examples: serialized, of the logs.
+    """
+
+    ranker: Ranker
+    full: Path
+    pruned: Path
+    examples: list[bytes]
+
+
+def make_models(folder: Path, used: int) -> ServedModels:
+    """Builds and saves the ranker; what it weighs is noise, what it computes is not.
+
+    Args:
+        folder: for logs, examples and models; logs and examples are kept there.
+        used: experts that the tasks use together.
+    """
+    config = load_config(_PRESET)
+    logs = make_ready(config, simulate_once(folder / "logs", _IMPRESSIONS), folder)
+    ranker = _make_ranker(logs)
+    use_experts(ranker, used)
+    places = {name: folder / f"{name}-{used}" for name in ("full", "pruned")}
+    for name, place in places.items():
+        save_ranker(ranker, logs.transform, place / "1", pruned=name == "pruned")
+    raw = tf.data.TFRecordDataset(str(folder / "raw" / "train.gz"), "GZIP")
+    return ServedModels(ranker, examples=list(raw.as_numpy_iterator()), **places)
+
+
+def _make_ranker(logs: ReadyLogs) -> Ranker:
+    config = logs.config.trainer_config("candidate")
+    size = config.training.batch_size
+    batches = Batches(logs.files["train"], logs.transform, size, config.training.seed)
+    return make_ready_ranker(config, logs.transform, batches, batches.mean_labels(config.tasks))
+
+
+def use_experts(ranker: Ranker, used: int) -> None:
+    """Makes the selectors of a static DSelect-k gate binary, on the first `used` experts."""
+    options = ranker.config.gate
+    assert isinstance(options, DSelectKOptions)
+    z = ranker.gate.z.bias  # [T, k, m]
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, used, z.shape[:2])
+    codes.flat[:used] = np.arange(used)
+    bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
+    z.assign(np.where(bits, options.beta, -options.beta))

@@ -1,0 +1,1 @@
+"""Operations over TensorFlow Serving's gRPC API, without TensorFlow."""

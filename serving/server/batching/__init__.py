@@ -1,0 +1,1 @@
+"""Requests computed together, by the rules of TensorFlow Serving's batching sessions."""

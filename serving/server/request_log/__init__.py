@@ -1,0 +1,1 @@
+"""What was ranked, written down as impressions for the next training."""

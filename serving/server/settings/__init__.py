@@ -1,0 +1,1 @@
+"""TensorFlow Serving's files of settings, in protobuf's text format."""
