@@ -125,7 +125,7 @@ def test_serving_skips_what_no_task_reaches_and_changes_nothing(levels, tasks):
     full = FullForward(ranker)(inputs, position, tasks)
     pruned = PrunedForward(ranker)
     np.testing.assert_allclose(pruned(inputs, position, tasks), full, atol=1e-6)
-    kept = [level.layers[0][0].shape[0] for level in pruned.levels]
+    kept = [len(level.experts.members[0]) for level in pruned.levels]
     used = [len(level) for level in ranker.used_experts()]
     assert kept == used
     assert all(n <= 4 for n in used), "k = 1: a task's expert each, and one for the shared ones"
