@@ -148,7 +148,6 @@ def train_once(case: Case, option: Option, seed: int, logs: ReadyLogs, setup: Se
         "num_experts": manifest["num_experts"],
         "flops": manifest["flops_per_example"],
         "parameters": int(sum(np.prod(w.shape) for w in ranker.trainable_weights)),
-        "seconds": record["seconds"],
         "steps": record["total_steps"],
     }
 
