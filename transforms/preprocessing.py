@@ -16,7 +16,6 @@ from transforms.shared_words import owner_of
 
 _MAX_Z_SCORE = 10.0
 _MIN_RATE = 1e-4
-_MISSING = float("nan")
 
 FIRST_WORD_ID = 1
 """Ids below this one mean missing or padding."""
@@ -30,6 +29,16 @@ def missing_name(feature: str) -> str:
         'age_missing'
     """
     return f"{feature}_missing"
+
+
+def words_name(feature: str) -> str:
+    """The tensor of the transform graph with a list's words [B, M], filled up with empty ones.
+
+    Example:
+        >>> words_name("tags")
+        'tags_words'
+    """
+    return f"{feature}_words"
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
@@ -46,8 +55,13 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         position, labels and weights as they are.
     """
     config = DataConfig.model_validate_json(custom_config["data"])
+    words = {
+        name: _to_words(name, feature, inputs[name])
+        for name, feature in config.features.items()
+        if not isinstance(feature, NumberFeature)
+    }
     vocabularies = {
-        name: _learn_vocabulary(name, feature, _to_words(feature, inputs[name]))
+        name: _learn_vocabulary(name, feature, words[name])
         for name, feature in config.features.items()
         if isinstance(feature, CategoricalFeature) and feature.has_vocabulary
     }
@@ -55,13 +69,13 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
     for name, feature in config.features.items():
         if not isinstance(feature, NumberFeature):
             owner, spec = owner_of(name, config.features)
-            words = _to_words(feature, inputs[name])
-            outputs[name] = _to_ids(spec, words, vocabularies.get(owner))
+            outputs[name] = _to_ids(spec, words[name], vocabularies.get(owner))
             continue
         if feature.is_embedded:
             outputs[name] = _to_buckets(name, feature, inputs[name])
         elif not _is_z_scored(feature):
-            outputs[name] = _zero_where_missing(_reshape_scale(feature.transform, inputs[name]))
+            known, reshaped = _reshape_scale(feature.transform, inputs[name])
+            outputs[name] = tf.where(known, reshaped, 0.0)
         if feature.missing_indicator:
             outputs[missing_name(name)] = tf.cast(tf.math.is_nan(inputs[name]), tf.float32)
     if not config.has_position:
@@ -76,15 +90,15 @@ def _is_z_scored(feature: Feature) -> bool:
     return isinstance(feature, NumberFeature) and feature.transform.endswith("z_score")
 
 
-def _reshape_scale(transform: str, number: tf.Tensor) -> tf.Tensor:
-    """The number, its log or its logit: what is standardised. Missing stays NaN."""
+def _reshape_scale(transform: str, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Whether the number is known; and it, its log or its logit: what is standardised."""
     reshaped = number
     if transform in ("log1p", "log_z_score"):
         reshaped = tf.sign(number) * tf.math.log1p(tf.abs(number))
     if transform == "logit_z_score":
         rate = tf.clip_by_value(number, _MIN_RATE, 1.0 - _MIN_RATE)
         reshaped = tf.math.log(rate) - tf.math.log1p(-rate)
-    return tf.where(tf.math.is_finite(number), reshaped, tf.fill(tf.shape(number), _MISSING))
+    return tf.math.is_finite(number), reshaped
 
 
 def _z_scores(features: Features, inputs: dict[str, Any]) -> dict[str, tf.Tensor]:
@@ -103,26 +117,26 @@ def _z_scores(features: Features, inputs: dict[str, Any]) -> dict[str, tf.Tensor
         _reshape_scale(transform, tf.stack([inputs[name] for name in names], axis=1))
         for (_, transform), names in groups.items()
     ]
-    moments = _moments(tf.concat(numbers, axis=1))
+    moments = _moments(*(tf.concat(columns, axis=1) for columns in zip(*numbers, strict=True)))
     scores: dict[str, tf.Tensor] = {}
-    for names, columns in zip(groups.values(), numbers, strict=True):
+    for names, (known, columns) in zip(groups.values(), numbers, strict=True):
         mean, std = (moment[len(scores) : len(scores) + len(names)] for moment in moments)
         score = tf.math.divide_no_nan(columns - mean, std)
-        score = _zero_where_missing(tf.clip_by_value(score, -_MAX_Z_SCORE, _MAX_Z_SCORE))
+        score = tf.where(known, tf.clip_by_value(score, -_MAX_Z_SCORE, _MAX_Z_SCORE), 0.0)
         scores |= zip(names, tf.unstack(score, num=len(names), axis=1), strict=True)
     return scores
 
 
-def _moments(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _moments(known: tf.Tensor, columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and standard deviation [n] of the known values of [B, n]."""
     # A sparse matrix of the known values: a missing number must not move the mean. One
     # matrix for all columns: each analyzer of its own adds half a second to Transform.
-    places = tf.where(tf.math.is_finite(columns))  # [known, 2]
+    places = tf.where(known)  # [known, 2]
     shape = tf.stack([tf.shape(columns, tf.int64)[0], columns.shape[1]])
-    known = tf.SparseTensor(places, tf.gather_nd(columns, places), shape)
+    values = tf.SparseTensor(places, tf.gather_nd(columns, places), shape)
     # A column that training never saw has no mean (NaN): whatever comes then scores 0.
-    means = _zero_where_missing(tft.mean(known, reduce_instance_dims=False, name="means"))
-    variances = _zero_where_missing(tft.var(known, reduce_instance_dims=False, name="vars"))
+    means = _zero_where_missing(tft.mean(values, reduce_instance_dims=False, name="means"))
+    variances = _zero_where_missing(tft.var(values, reduce_instance_dims=False, name="vars"))
     return means, tf.sqrt(variances)
 
 
@@ -132,11 +146,11 @@ def _to_buckets(name: str, feature: NumberFeature, number: tf.Tensor) -> tf.Tens
         tf.boolean_mask(number, known), feature.num_buckets, epsilon=0.01, name=name
     )
     bucket = tft.apply_buckets(_zero_where_missing(number), boundaries) + FIRST_WORD_ID
-    return tf.where(known, bucket, tf.zeros_like(bucket))
+    return tf.where(known, bucket, tf.zeros([], bucket.dtype))
 
 
 def _zero_where_missing(number: tf.Tensor) -> tf.Tensor:
-    return tf.where(tf.math.is_finite(number), number, tf.zeros_like(number))
+    return tf.where(tf.math.is_finite(number), number, 0.0)
 
 
 def _to_ids(owner: CategoricalFeature, words: tf.Tensor, vocabulary: Any) -> tf.Tensor:
@@ -145,7 +159,7 @@ def _to_ids(owner: CategoricalFeature, words: tf.Tensor, vocabulary: Any) -> tf.
         ids = tf.strings.to_hash_bucket_fast(words, owner.hash_buckets)
     else:
         ids = tft.apply_vocabulary(words, vocabulary, num_oov_buckets=owner.num_oov_buckets)
-    return tf.where(words != "", ids + FIRST_WORD_ID, tf.zeros_like(ids))
+    return tf.where(words != "", ids + FIRST_WORD_ID, tf.zeros([], ids.dtype))
 
 
 def _learn_vocabulary(name: str, feature: CategoricalFeature, words: tf.Tensor) -> Any:
@@ -157,7 +171,7 @@ def _learn_vocabulary(name: str, feature: CategoricalFeature, words: tf.Tensor) 
     )
 
 
-def _to_words(feature: Feature, value: Any) -> tf.Tensor:
+def _to_words(name: str, feature: Feature, value: Any) -> tf.Tensor:
     """Words [B]; lists of words as a dense [B, M], filled up with empty words."""
     length = feature.list_length
     if length is None or not isinstance(value, tf.SparseTensor):
@@ -165,7 +179,7 @@ def _to_words(feature: Feature, value: Any) -> tf.Tensor:
     dense = tf.sparse.to_dense(value, default_value="")[:, :length]
     padding = length - tf.shape(dense)[1]
     padded = tf.pad(dense, [[0, 0], [0, padding]], constant_values="")
-    return tf.ensure_shape(padded, [None, length])
+    return tf.identity(tf.ensure_shape(padded, [None, length]), name=words_name(name))
 
 
 def num_ids(feature: Feature, name: str, transform: tft.TFTransformOutput) -> int:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from benchmarks.harness.latency import Call
-from trainer.export.forward import PrunedForward
+from trainer.export.pruned_forward import PrunedForward
 from trainer.model.ranker import Ranker
 
 

@@ -56,7 +56,10 @@ def _make_ranker(logs: ReadyLogs) -> Ranker:
     config = logs.config.trainer_config("candidate")
     size = config.training.batch_size
     batches = Batches(logs.files["train"], logs.transform, size, config.training.seed)
-    return make_ready_ranker(config, logs.transform, batches, batches.mean_labels(config.tasks))
+    ranker = make_ready_ranker(config, logs.transform, batches, batches.mean_labels(config.tasks))
+    # A bias that is still 0 would be left out of what is served.
+    ranker.train_step(next(iter(batches.epoch())))
+    return ranker
 
 
 def use_experts(ranker: Ranker, used: int) -> None:

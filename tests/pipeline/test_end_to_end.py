@@ -196,7 +196,8 @@ def test_requests_of_any_size_are_ranked(rank, request_document, size):
     assert sorted(row["item_id"] for row in ranked) == list(range(size))
     scores = [row["score"] for row in ranked]
     assert scores == sorted(scores, reverse=True)
-    assert len(set(scores)) == min(size, len(known))
+    # The same item may score a last digit apart, where a row ends a block of them or does not.
+    assert len({f"{score:.4f}" for score in scores}) == min(size, len(known))
 
 
 def test_what_training_never_saw_is_ranked(rank, request_document):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from small_ranker import make_batch, make_config, make_ranker
 
 from trainer.batch_part import BatchPart
-from trainer.export.forward import FullForward, PrunedForward
+from trainer.export.forward import FullForward
+from trainer.export.pruned_forward import PrunedForward
 from trainer.model.chains import InformationTransfer, TaskChains, joint_logit
 
 ESMM = {"like": {"chain": {"after": "click", "kind": "esmm"}}}

@@ -56,11 +56,15 @@ def test_the_step_the_task_and_the_column_are_said(transformed, trained):
     assert folder.positions() == []
 
 
-def test_a_fault_that_a_relu_hides_is_in_no_checkpoint_and_the_last_good_one_kept(
+def test_a_fault_that_a_relu_may_hide_is_in_no_checkpoint_and_the_last_good_one_kept(
     transformed, trained
 ):
     step, message, folder = run_broken(transformed, trained, "age")
-    assert message.startswith("training: weights are not finite after epoch 1, step ")
+    # Whether the ReLU of what is no number is 0 depends on the processor.
+    assert message.startswith(
+        ("training: weights are not finite after ", "training: the loss is not finite at ")
+    )
+    assert "epoch 1, step " in message
     assert "Tasks: click, watch. " in message
     assert f"values that are not finite: age (1 of 250) in step {step}. " in message
     newest = Position(0, (step - 1) // 3 * 3)

@@ -11,7 +11,8 @@ import tensorflow as tf
 import yaml
 
 from trainer.config import TrainerConfig
-from trainer.export.forward import FullForward, PrunedForward
+from trainer.export.forward import FullForward
+from trainer.export.pruned_forward import PrunedForward
 from trainer.gates.describe import describe_gate_kind
 from trainer.gates.options import GateSection
 from trainer.gates.registry import GATES, GateKind, make_gate, parse_gate

@@ -190,10 +190,10 @@ def test_what_one_user_has_is_computed_once_for_all_candidates():
     items, seen = tf.constant([1, 2, 3]), tf.constant([[1, 5, 7, 0]])
     parts = inputs.parts({"item": items})
     once = inputs.parts({"seen": seen})
-    found = inputs.concat(parts | inputs.repeat(once, 3))
+    found = inputs.concat(parts | once)
     expected = inputs({"item": items, "seen": tf.repeat(seen, 3, axis=0)})
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert inputs.repeat(once, 3)["seen"].rows.shape == (1, 4, 4)
+    assert once["seen"].rows.shape == (1, 4, 4)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import tensorflow as tf
 from small_ranker import TASKS, make_batch, make_config, make_ranker
 
 from trainer.config import TrainerConfig
-from trainer.export.forward import FullForward, PrunedForward
+from trainer.export.forward import FullForward
+from trainer.export.pruned_forward import PrunedForward
 from trainer.export.save import make_manifest
 from trainer.gates.grouped import GroupedGate, ProgressiveGate, find_owners
 from trainer.gates.registry import make_gate, parse_gate

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.export.forward import FullForward, PrunedForward
+from trainer.export.forward import FullForward
+from trainer.export.pruned_forward import PrunedForward
 from trainer.export.signatures import ServedRanker, method_names
 from trainer.export.warm_up import write_warm_up
 from trainer.model.ranker import Ranker

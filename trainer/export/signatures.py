@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer.config import TrainerConfig
-from trainer.export.forward import Forward
+from trainer.export.forward import FIRST_POSITION, Forward
 from trainer.export.transform_graph import TransformGraph
 from trainer.model.inputs import FeatureInputs
 from trainer.score import evaluate_score, parse_score
@@ -17,7 +17,6 @@ from transforms.features import Feature, NumberFeature
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 """What TensorFlow Serving calls the signatures that its own two APIs can ask for."""
 
-_FIRST_POSITION = 1
 _CLASSES = (b"0", b"1")
 _FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {
     "log": tf.math.log,
@@ -103,7 +102,7 @@ class ServedRanker(tf.Module):
     def _parse(self, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Serialized tf.Examples [B] -> [B, d] and positions [B]."""
         spec = {n: _parse_spec(f) for n, f in self.config.features.items()}
-        spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, _FIRST_POSITION)
+        spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, FIRST_POSITION)
         raw = tf.io.parse_example(examples, spec)
         position = raw.pop(POSITION)
         return self.inputs(self.transform(raw)), position
@@ -117,27 +116,32 @@ class ServedRanker(tf.Module):
 
         @tf.function(input_signature=[self.column_specs()], autograph=False)
         def rank(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            items = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of == "item"}
-            shared = {n: _to_raw(f, columns[n]) for n, f in features.items() if f.of != "item"}
-            first = next(iter(items)) if items else next(iter(columns))
-            size = tf.shape(columns[first])[0]
-            parts = self.inputs.parts(self.transform(items)) if items else {}
-            if shared:
-                once = self.inputs.parts(self.transform(shared))  # each [1, width]
-                parts |= self.inputs.repeat(once, size)
-            position = tf.constant([_FIRST_POSITION], tf.int64)
+            items = {n: columns[n] for n, f in features.items() if f.of == "item"}
+            shared = {n: columns[n] for n, f in features.items() if f.of != "item"}
+            size = tf.shape(columns[next(iter(items or shared))])[0]
+            parts: dict[str, Any] = {}
+            for side in (items, shared):
+                if side:
+                    parts |= self.inputs.parts(self.transform(side))
             every_task = range(len(self.tasks))
-            return self._predict(self.inputs.concat(parts), position, every_task, True)
+            logits = self.forward.rank(self.inputs.pool(parts), size, every_task)
+            return self._to_predictions(logits, every_task, True)
 
         return rank.get_concrete_function()
 
     def _predict(
         self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int], with_score: bool
     ) -> dict[str, tf.Tensor]:
-        logits = self.forward(inputs, position, tasks)  # [t, B]
+        return self._to_predictions(self.forward(inputs, position, tasks), tasks, with_score)
+
+    def _to_predictions(
+        self, logits: tf.Tensor, tasks: Sequence[int], with_score: bool
+    ) -> dict[str, tf.Tensor]:
+        """[t, B] -> the predictions, and the score."""
+        rows = (tf.unstack(values, num=len(tasks)) for values in (logits, tf.sigmoid(logits)))
         predictions = {
-            self.tasks[i]: tf.sigmoid(logit) if self._task(i).kind == "classification" else logit
-            for i, logit in zip(tasks, tf.unstack(logits, num=len(tasks)), strict=True)
+            self.tasks[i]: probability if self._task(i).kind == "classification" else logit
+            for i, logit, probability in zip(tasks, *rows, strict=True)
         }
         if not with_score:
             return predictions
@@ -182,10 +186,3 @@ def _column_spec(name: str, feature: Feature) -> tf.TensorSpec:
         return tf.TensorSpec([rows], tf.float32, name=name)
     shape = [rows] if feature.list_length is None else [rows, feature.list_length]
     return tf.TensorSpec(shape, tf.string, name=name)
-
-
-def _to_raw(feature: Feature, column: tf.Tensor) -> Any:
-    """What the transform graph reads: lists of words are sparse there."""
-    if feature.list_length is not None:
-        return tf.sparse.from_dense(column)
-    return column

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
-from transforms.preprocessing import missing_name
+from transforms.preprocessing import missing_name, words_name
 
 
 class TransformGraph(tf.Module):
@@ -40,18 +40,17 @@ class TransformGraph(tf.Module):
         self._definition = function.graph.as_graph_def()
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """Feature -> raw values [B], or sparse [B, *] -> what the model reads.
+        """Feature -> raw values [B], or a list's words, sparse [B, *] or filled up [B, M]
+        -> what the model reads.
 
         Only inside of a `tf.function`, and only for features of the transform graph.
         """
         names = [name for feature in raw for name in (feature, missing_name(feature))]
         outputs = {name: self._outputs[name] for name in names if name in self._outputs}
         given = {
-            tensor.op.name: value
+            name: value
             for feature, values in raw.items()
-            for tensor, value in zip(
-                _components(self._inputs[feature]), _components(values), strict=True
-            )
+            for name, value in zip(self._entries(feature, values), _components(values), strict=True)
         }
         roots = [output.op.name for output in outputs.values()]
         definition, asked = _cut_out(self._definition, roots, {*given, *self._captures})
@@ -60,9 +59,18 @@ class TransformGraph(tf.Module):
         found = tf.graph_util.import_graph_def(
             definition, inputs, [output.name for output in outputs.values()], name=""
         )
+        # One user's features are known to be so, whatever way they went.
+        rows = next(iter(raw.values())).shape[0]
         for tensor, output in zip(found, outputs.values(), strict=True):
-            tensor.set_shape(output.shape)
+            tensor.set_shape([rows, *output.shape[1:]])
         return dict(zip(outputs, found, strict=True))
+
+    def _entries(self, feature: str, values: Any) -> list[str]:
+        """The ops whose outputs the values are."""
+        entry = self._inputs[feature]
+        if isinstance(entry, tf.SparseTensor) and not isinstance(values, tf.SparseTensor):
+            return [words_name(feature)]
+        return [tensor.op.name for tensor in _components(entry)]
 
 
 def _cut_out(

@@ -27,7 +27,7 @@ def entropy(shares: tf.Tensor) -> tf.Tensor:
 class SoftmaxSelectorsGate(Gate):
     """w = sum_{i<=k} softmax(alpha)_i softmax(gamma_i / tau): base of both ablations.
 
-    A selector is binary when its softmax is exactly 0 and 1 in floating point.
+    A selector is binary when its softmax is exactly 0 for all experts but one.
     """
 
     options: AnnealedOptions | EntropyOptions
@@ -70,8 +70,9 @@ class SoftmaxSelectorsGate(Gate):
 
     def converged(self) -> tf.Tensor:
         """[T] bool: every selector of the task is exactly one expert."""
-        selectors = self.selectors()
-        return tf.reduce_all((selectors == 0.0) | (selectors == 1.0), axis=[-2, -1])
+        # Its one share is 1, or on some processors the next number below.
+        used = tf.math.count_nonzero(self.selectors(), axis=-1)  # [T, k]
+        return tf.reduce_all(used == 1, axis=-1)
 
 
 class AnnealedGate(SoftmaxSelectorsGate):

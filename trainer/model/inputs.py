@@ -52,8 +52,9 @@ class FeatureInputs(tf.keras.layers.Layer):
     ) -> dict[str, Any]:
         """Feature -> [B, width], for those features that `inputs` has.
 
-        Serving asks for the user's part and the candidates' part apart from each other. A
-        list that attention is to pool is an `EmbeddedList`: it waits for the candidate.
+        Serving asks for the user's parts, [1, width] each, and the candidates' parts apart
+        from each other. A list that attention is to pool is an `EmbeddedList`: it waits for
+        the candidate.
         """
         parts: dict[str, Any] = {}
         for name, feature in self.features.items():
@@ -71,16 +72,13 @@ class FeatureInputs(tf.keras.layers.Layer):
             parts[name] = tf.stack(numbers, axis=-1)  # [B, 1 or 2]
         return parts
 
-    def repeat(self, parts: Mapping[str, Any], size: int | tf.Tensor) -> dict[str, Any]:
-        """What one user has, [1, width] each, for so many candidates; a list stays one."""
-        return {
-            name: part if name in self.attentions else tf.repeat(part, size, axis=0)
-            for name, part in parts.items()
-        }
+    def pool(self, parts: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """The same with every list pooled, in the order of the columns: [B, width] each."""
+        return {name: self._pooled(name, parts) for name in self.features}
 
     def concat(self, parts: Mapping[str, Any]) -> tf.Tensor:
         """Joins the parts of all features: [B, d]."""
-        return tf.concat([self._pooled(name, parts) for name in self.features], axis=-1)
+        return tf.concat(list(self.pool(parts).values()), axis=-1)
 
     def _pooled(self, name: str, parts: Mapping[str, Any]) -> tf.Tensor:
         if name not in self.attentions:
