@@ -8,20 +8,18 @@ that is right must have the right answer. Exit code 1 if anything went wrong.
 
 import argparse
 import http.client
-import json
 import random
 import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import grpc
 from rich.progress import track
 
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.serving.hostile import make_documents, make_http, make_messages, mutate
 from benchmarks.serving.models import make_models
 from benchmarks.serving.requests import Request, make_request
@@ -170,17 +168,12 @@ def main() -> None:
     """Attacks, prints the table and writes serving_fuzz.json and serving_fuzz.md."""
     options = parse()
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "serving.fuzz"),
-        "machine": machine("uvicorn", "grpcio"),
+        **how_made("bench", "serving.fuzz", "uvicorn", "grpcio"),
         "requests": options.requests,
         "seed": options.seed,
         **attack(options),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "serving_fuzz.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "serving_fuzz.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "serving_fuzz", results, format_table(results))
     sys.exit(bool(results["faults"] or results["wrong"]))
 
 

@@ -7,14 +7,12 @@ after another, as a run of the pipeline pushes them.
 """
 
 import argparse
-import json
 import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -25,7 +23,7 @@ import tensorflow as tf
 from rich.progress import track
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.serving.models import make_models
 from benchmarks.serving.requests import make_request
 from benchmarks.serving.server_process import Server, serving
@@ -196,17 +194,12 @@ def main() -> None:
     """Measures, prints the table and writes serving_swap.json and serving_swap.md."""
     options = parse()
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "serving.swap"),
-        "machine": machine("tensorflow", "grpcio"),
+        **how_made("bench", "serving.swap", "tensorflow", "grpcio"),
         "clients": options.clients,
         "swaps": options.swaps,
         **measure(options),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "serving_swap.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "serving_swap.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "serving_swap", results, format_table(results))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ All of them compute the same function: the rival gets our weights, and must pred
 """
 
 import argparse
-import json
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness.demo_ranker import count_ids, make_batch, make_program, make_ranker
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.harness.timing import Program, ratio, time_rounds
 from benchmarks.training.plain_mmoe import PlainMMoE, copy_weights
 from trainer.gates.selector_options import DSelectKOptions
@@ -127,17 +125,12 @@ def main() -> None:
         times = time_rounds(make_programs(size), options.rounds, options.seconds)
         steps += [as_row(name, times, size) for name in times]
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "training.step"),
-        "machine": machine("tensorflow", "tf-keras"),
+        **how_made("bench", "training.step", "tensorflow", "tf-keras"),
         "note": options.note,
         "rounds": options.rounds,
         "steps": steps,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "training_step.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "training_step.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "training_step", results, format_table(results))
 
 
 if __name__ == "__main__":
