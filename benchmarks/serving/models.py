@@ -3,18 +3,16 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from benchmarks.experiments.ranker_data import ReadyLogs, make_ready, simulate_once
+from benchmarks.harness.demo_ranker import DEMO, use_experts
 from pipeline.config import load_config
 from trainer.dataset import Batches
 from trainer.export.save import save_ranker
-from trainer.gates.selector_options import DSelectKOptions
 from trainer.model.ranker import Ranker
 from trainer.train import make_ready as make_ready_ranker
 
-_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
 _IMPRESSIONS = 5_000
 
 
@@ -41,7 +39,7 @@ def make_models(folder: Path, used: int) -> ServedModels:
         folder: for logs, examples and models; logs and examples are kept there.
         used: experts that the tasks use together.
     """
-    config = load_config(_PRESET)
+    config = load_config(DEMO)
     logs = make_ready(config, simulate_once(folder / "logs", _IMPRESSIONS), folder)
     ranker = _make_ranker(logs)
     use_experts(ranker, used)
@@ -57,15 +55,3 @@ def _make_ranker(logs: ReadyLogs) -> Ranker:
     size = config.training.batch_size
     batches = Batches(logs.files["train"], logs.transform, size, config.training.seed)
     return make_ready_ranker(config, logs.transform, batches, batches.mean_labels(config.tasks))
-
-
-def use_experts(ranker: Ranker, used: int) -> None:
-    """Makes the selectors of a static DSelect-k gate binary, on the first `used` experts."""
-    options = ranker.config.gate
-    assert isinstance(options, DSelectKOptions)
-    z = ranker.gate.z.bias  # [T, k, m]
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, used, z.shape[:2])
-    codes.flat[:used] = np.arange(used)
-    bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
-    z.assign(np.where(bits, options.beta, -options.beta))

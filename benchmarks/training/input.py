@@ -18,6 +18,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from rich.progress import track
 
+from benchmarks.harness.demo_ranker import DEMO
 from benchmarks.harness.publish import how_made, publish
 from pipeline.config import RankerConfig, load_config
 from trainer.dataset import Batches
@@ -29,7 +30,6 @@ from transforms.simulator.simulate import simulate
 from transforms.transform_examples import transform_examples
 
 MEMORY, PARSED, KEPT = "one batch, in memory", "parsed each epoch", "kept parsed"
-_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
 _SEED = 1
 
 Dataset = Callable[[], tf.data.Dataset]
@@ -140,7 +140,7 @@ def main() -> None:
     """Measures, prints the table and writes training_input.json and training_input.md."""
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
-    config = load_config(_PRESET)
+    config = load_config(DEMO)
     folder = make_files(config, options.examples, options.work)
     datasets = make_datasets(config, folder, options.batch_size)
     trainer = config.trainer_config("candidate")

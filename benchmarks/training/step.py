@@ -14,11 +14,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness.demo_ranker import count_ids, make_batch, make_program, make_ranker
+from benchmarks.harness.demo_ranker import (
+    count_ids,
+    make_batch,
+    make_program,
+    make_ranker,
+    use_experts,
+)
 from benchmarks.harness.publish import how_made, publish
 from benchmarks.harness.timing import Program, ratio, time_rounds
 from benchmarks.training.plain_mmoe import PlainMMoE, copy_weights
-from trainer.gates.selector_options import DSelectKOptions
 from trainer.model.network import Batch
 from trainer.model.ranker import Ranker
 
@@ -31,14 +36,7 @@ def make_union(batch: Batch) -> Ranker:
     """A ranker whose gates have just become binary, on half of the experts."""
     ranker = make_ranker(has_position=False)
     ranker.train_step(batch)
-    options = ranker.config.gate
-    assert isinstance(options, DSelectKOptions)
-    z = ranker.gate.z.bias  # [T, k, m]
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, _USED, z.shape[:2])
-    codes.flat[:_USED] = np.arange(_USED)
-    bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
-    z.assign(np.where(bits, options.beta, -options.beta))
+    use_experts(ranker, _USED)
     ranker.train_step(batch)
     assert ranker.can_narrow
     ranker.narrow()
