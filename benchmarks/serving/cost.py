@@ -24,7 +24,6 @@ from benchmarks.serving.server_process import serving
 from benchmarks.serving.ways import AGAINST, GRPC, GRPC_USUAL, REST, make_calls
 
 _SIZES = (1, 10, 100, 500, 2000)
-_WORK = Path("build", "benchmarks", "serving")
 
 
 def as_rows(size: int, found: Mapping[str, Sequence[Latency]]) -> list[dict[str, Any]]:
@@ -88,7 +87,7 @@ def main() -> None:
     options = parse()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    models, rows = make_models(_WORK, options.used), []
+    models, rows = make_models(options.used), []
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(serving(getattr(models, name))) for name in ("full", "pruned")

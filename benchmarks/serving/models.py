@@ -13,6 +13,7 @@ from trainer.export.save import save_ranker
 from trainer.model.ranker import Ranker
 from trainer.train import make_ready as make_ready_ranker
 
+_WORK = Path("build", "benchmarks", "serving")
 _IMPRESSIONS = 5_000
 
 
@@ -32,12 +33,12 @@ class ServedModels(NamedTuple):
     examples: list[bytes]
 
 
-def make_models(folder: Path, used: int) -> ServedModels:
+def make_models(used: int = 4, folder: Path = _WORK) -> ServedModels:
     """Builds and saves the ranker; what it weighs is noise, what it computes is not.
 
     Args:
-        folder: for logs, examples and models; logs and examples are kept there.
         used: experts that the tasks use together.
+        folder: for logs, examples and models; logs and examples are kept there.
     """
     config = load_config(DEMO)
     logs = make_ready(config, simulate_once(folder / "logs", _IMPRESSIONS), folder)
