@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from serving.server.inference.predict import Model
 from serving.server.request_log.log import RequestLog
-from serving.server.request_log.rows import IDS, Ranking
+from serving.server.request_log.rows import Ranking
 from serving.server.signatures import Array, Signature, TensorSpec
 from serving.server.status import invalid_argument
-from transforms.examples import ITEM_ID, RANK, SCORE
+from transforms.examples import IDS, ITEM_ID, RANK, SCORE
 
 _MARK = "request_log:"
 
