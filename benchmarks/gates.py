@@ -11,9 +11,7 @@ its own training step.
 
 import argparse
 import itertools
-import json
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +20,7 @@ import trainer  # noqa: F401  (selects Keras 2)
 import tensorflow as tf  # isort: skip
 
 from benchmarks.harness.demo_ranker import make_batch, make_program, make_ranker
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.harness.timing import Program, ratio, time_rounds
 from trainer.gates.base import Gate, GateOutput
 from trainer.gates.registry import make_gate, parse_gate
@@ -180,9 +178,7 @@ def main() -> None:
     rounds = arguments.rounds or (5 if arguments.quick else 21)
     times = time_rounds(make_programs(sizes), rounds, 0.05)
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "gates"),
-        "machine": machine("tensorflow"),
+        **how_made("bench", "gates", "tensorflow"),
         "rounds": rounds,
         "ranker_ms": 1e3 * min(times[RANKER]),
         "rows": make_rows(times, sizes),
@@ -190,10 +186,7 @@ def main() -> None:
     }
     # A quick look must not take the place of the committed figures.
     out = arguments.out or Path("build" if arguments.quick else "docs", "benchmarks")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "gates.json").write_text(json.dumps(results) + "\n")
-    (out / "gates.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(out, "gates", results, format_table(results))
 
 
 if __name__ == "__main__":

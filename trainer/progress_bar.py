@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from trainer.step_clock import StepClock
+from transforms.durations import format_seconds
 
 
 class ProgressBar(StepClock):
@@ -55,16 +56,5 @@ class ProgressBar(StepClock):
     def _tell(self, steps_of_epoch: int) -> str:
         rate = self._done / self._seconds
         left = (self._epochs - self._epoch) * self._steps - steps_of_epoch
-        return f"{rate * self._batch_size:,.0f} examples/s, {_duration(left / rate)} left at most"
-
-
-def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds.
-
-    Example:
-        >>> _duration(42.4), _duration(3725.0)
-        ('0:42', '1:02:05')
-    """
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+        speed = f"{rate * self._batch_size:,.0f} examples/s"
+        return f"{speed}, {format_seconds(left / rate)} left at most"

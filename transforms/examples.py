@@ -10,7 +10,10 @@ ITEM_ID = "item_id"
 TIMESTAMP = "timestamp"
 POSITION = "position"
 
-KEYS = (REQUEST_ID, USER_ID, ITEM_ID, TIMESTAMP)
+IDS = (REQUEST_ID, USER_ID, ITEM_ID)
+"""Columns of ids, which are text: what a ranking is known by."""
+
+KEYS = (*IDS, TIMESTAMP)
 """Columns that name an impression; `timestamp` is int64, milliseconds since the epoch."""
 
 SPLITS = ("train", "eval")

@@ -1,4 +1,4 @@
-"""The ranker of the demo on batches of noise: what a training step costs."""
+"""The ranker of the demo, and batches of noise: what a training step costs."""
 
 from pathlib import Path
 
@@ -8,25 +8,45 @@ import tensorflow as tf
 from benchmarks.harness.timing import Program
 from pipeline.config import load_config
 from trainer.config import TrainerConfig
+from trainer.gates.selector_options import DSelectKOptions
 from trainer.model.network import Batch
 from trainer.model.ranker import Ranker
 from transforms.examples import POSITION, label_name, weight_name
 from transforms.features import Feature, NumberFeature
 from transforms.preprocessing import missing_name
 
-_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
+DEMO = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
+"""The demo's preset."""
+
 _NUM_IDS = 50
 
 
 def make_ranker(has_position: bool = True) -> Ranker:
     """8 tasks, 8 experts of 256 units, a static DSelect-k gate; not built yet."""
-    config: TrainerConfig = load_config(_PRESET).trainer_config("candidate")
+    config: TrainerConfig = load_config(DEMO).trainer_config("candidate")
     if not has_position:
         model = config.model.model_copy(update={"position": None})
         config = config.model_copy(update={"model": model})
     ranker = Ranker(config, count_ids(config), dict.fromkeys(config.tasks, 0.5))
     ranker.compile(optimizer=tf.keras.optimizers.Adam(config.training.learning_rate))
     return ranker
+
+
+def use_experts(ranker: Ranker, used: int) -> None:
+    """Makes the selectors of a static DSelect-k gate binary, on the first `used` experts.
+
+    Args:
+        ranker: that has been built.
+        used: experts that the tasks use together.
+    """
+    options = ranker.config.gate
+    assert isinstance(options, DSelectKOptions)
+    z = ranker.gate.z.bias  # [T, k, m]
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, used, z.shape[:2])
+    codes.flat[:used] = np.arange(used)
+    bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
+    z.assign(np.where(bits, options.beta, -options.beta))
 
 
 def count_ids(config: TrainerConfig) -> dict[str, int]:

@@ -6,13 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from rich.progress import MofNCompleteColumn, Progress
 
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made
 from benchmarks.harness.trials import Trials
 from pipeline.strict_yaml import read_yaml
 from transforms.errors import GaterankError, InputError
@@ -128,9 +127,7 @@ def _run(experiment: Experiment[SettingsT], arguments: argparse.Namespace) -> No
         findings = experiment.run(settings, trials)
     results = {
         "title": experiment.title,
-        "date": date.today().isoformat(),
-        "command": command("experiment", experiment.name),
-        "machine": machine("tensorflow", "numpy"),
+        **how_made("experiment", experiment.name, "tensorflow", "numpy"),
         "seconds": round(trials.seconds),
         "settings": settings.model_dump(mode="json"),
         **findings,

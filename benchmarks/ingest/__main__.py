@@ -8,11 +8,10 @@ takes, which is mostly imports, is measured on 1,000 impressions.
 
 import argparse
 import json
-from datetime import date
 from pathlib import Path
 
-from benchmarks.harness.machine import command, machine
 from benchmarks.harness.processes import python, run_process
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.ingest.logs import make_logs, write_config
 from benchmarks.ingest.measure import as_row, measure
 from benchmarks.ingest.table import format_tables
@@ -64,9 +63,7 @@ def main() -> None:
     rows = {way: slow_rows if way.is_slow else options.rows for way in ways}
     measured = measure(rows, options.work, options.rounds)
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "ingest"),
-        "machine": machine("apache-beam", "pyarrow", "numpy", "tfx"),
+        **how_made("bench", "ingest", "apache-beam", "pyarrow", "numpy", "tfx"),
         "note": options.note,
         "rows": options.rows,
         "rounds": options.rounds,
@@ -75,10 +72,7 @@ def main() -> None:
         "ways": [as_row(row) for row in measured],
     }
     text = format_tables(results, measured)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "ingest.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "ingest.md").write_text(text)
-    print(text)
+    publish(options.out, "ingest", results, text)
 
 
 if __name__ == "__main__":

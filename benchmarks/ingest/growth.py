@@ -6,10 +6,8 @@ Every figure is of a process of its own and of those that it starts.
 """
 
 import argparse
-import json
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -17,8 +15,8 @@ from typing import Any, NamedTuple
 import yaml
 from rich.progress import track
 
-from benchmarks.harness.machine import command, machine
 from benchmarks.harness.processes import Cost, python, run_process
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.ingest.logs import make_logs, write_config
 from benchmarks.ingest.measure import START_ROWS
 
@@ -134,17 +132,12 @@ def main() -> None:
     sizes = [Size(rows, workers) for rows in options.rows for workers in options.workers]
     costs = grow(sizes, options.work, options.rounds)
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "ingest.growth"),
-        "machine": machine("apache-beam", "pyarrow", "numpy"),
+        **how_made("bench", "ingest.growth", "apache-beam", "pyarrow", "numpy"),
         "note": options.note,
         "rounds": options.rounds,
         "sizes": list(as_rows(costs)),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "ingest_growth.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "ingest_growth.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "ingest_growth", results, format_table(results))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,14 @@ import resource
 import shutil
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 from tfx.proto.orchestration import pipeline_pb2
 
-from benchmarks.harness.machine import command, machine
 from benchmarks.harness.processes import Cost, peak_mb, python, reset_peak, run_process
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.ingest.logs import make_logs, write_config
 from pipeline.config import load_config
 from pipeline.create_pipeline import create_pipeline
@@ -140,16 +139,13 @@ def main() -> None:
         for workers in options.workers
     ]
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "ingest.tfx_steps"),
-        "machine": machine("tfx", "tensorflow-transform", "tensorflow-data-validation"),
+        **how_made(
+            "bench", "ingest.tfx_steps", "tfx", "tensorflow-transform", "tensorflow-data-validation"
+        ),
         "note": options.note,
         "runs": runs,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "tfx_steps.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "tfx_steps.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "tfx_steps", results, format_table(results))
 
 
 if __name__ == "__main__":

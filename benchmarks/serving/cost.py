@@ -8,10 +8,8 @@ candidate. All ways predict the same, which is checked.
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness.latency import Latency, time_calls, typical
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.serving.models import make_models
 from benchmarks.serving.requests import make_request
 from benchmarks.serving.server_process import serving
 from benchmarks.serving.ways import AGAINST, GRPC, GRPC_USUAL, REST, make_calls
 
 _SIZES = (1, 10, 100, 500, 2000)
-_WORK = Path("build", "benchmarks", "serving")
 
 
 def as_rows(size: int, found: Mapping[str, Sequence[Latency]]) -> list[dict[str, Any]]:
@@ -90,7 +87,7 @@ def main() -> None:
     options = parse()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    models, rows = make_models(_WORK, options.used), []
+    models, rows = make_models(options.used), []
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(serving(getattr(models, name))) for name in ("full", "pruned")
@@ -105,17 +102,12 @@ def main() -> None:
             calls = make_calls(models, servers, request)
             rows += as_rows(size, time_calls(calls, options.rounds, options.seconds, clocks))
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "serving.cost"),
-        "machine": machine("tensorflow", "grpcio", "uvicorn"),
+        **how_made("bench", "serving.cost", "tensorflow", "grpcio", "uvicorn"),
         "rounds": options.rounds,
         "used": options.used,
         "rows": rows,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "serving_cost.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "serving_cost.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "serving_cost", results, format_table(results))
 
 
 if __name__ == "__main__":

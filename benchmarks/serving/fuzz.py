@@ -8,27 +8,25 @@ that is right must have the right answer. Exit code 1 if anything went wrong.
 
 import argparse
 import http.client
-import json
 import random
 import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import grpc
 from rich.progress import track
 
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.serving.hostile import make_documents, make_http, make_messages, mutate
+from benchmarks.serving.messages import to_json
 from benchmarks.serving.models import make_models
 from benchmarks.serving.requests import Request, make_request
 from benchmarks.serving.server_process import Server, serving
 from serving.client import Ranker
 
-_WORK = Path("build", "benchmarks", "serving")
 _CHECK_EVERY = 500
 # Its pools and caches have their size after so many.
 _SETTLED = 0.2
@@ -48,8 +46,7 @@ class Attacker:
 
     def __init__(self, server: Server, request: Request, seed: int) -> None:
         self._server, self._rng = server, random.Random(seed)
-        inputs = {name: _plain(values.tolist()) for name, values in request.columns().items()}
-        self._bodies = make_documents(inputs)
+        self._bodies = make_documents(to_json(request.columns()))
         self._messages = make_messages(request.columns(), request.examples())
         self._channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
         self.answers: Counter[str] = Counter()
@@ -104,15 +101,9 @@ class Attacker:
         return "OK"
 
 
-def _plain(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_plain(value) for value in values]
-    return values.decode() if isinstance(values, bytes) else values
-
-
 def attack(options: argparse.Namespace) -> dict[str, Any]:
     """All requests: the answers, the memory, how often a right request was answered rightly."""
-    models = make_models(_WORK, used=4)
+    models = make_models()
     request = make_request(models.ranker.config.features, models.examples, 10)
     sizes, wrong = [], 0
     with serving(models.pruned) as server, Ranker(f"http://127.0.0.1:{server.port}") as ranker:
@@ -170,17 +161,12 @@ def main() -> None:
     """Attacks, prints the table and writes serving_fuzz.json and serving_fuzz.md."""
     options = parse()
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "serving.fuzz"),
-        "machine": machine("uvicorn", "grpcio"),
+        **how_made("bench", "serving.fuzz", "uvicorn", "grpcio"),
         "requests": options.requests,
         "seed": options.seed,
         **attack(options),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "serving_fuzz.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "serving_fuzz.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "serving_fuzz", results, format_table(results))
     sys.exit(bool(results["faults"] or results["wrong"]))
 
 

@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow as tf
-from tensorflow_serving.apis import classification_pb2, get_model_metadata_pb2, predict_pb2
+from tensorflow_serving.apis import classification_pb2, get_model_metadata_pb2
 
+from benchmarks.serving.messages import make_predict
 from benchmarks.serving.requests import Columns
 
 Mutate = Callable[[random.Random, bytes], bytes]
@@ -116,10 +116,7 @@ def make_messages(columns: Columns, examples: Columns) -> list[bytes]:
         columns: the inputs of `rank`.
         examples: the input of `serving_default`.
     """
-    predict = predict_pb2.PredictRequest()
-    predict.model_spec.name, predict.model_spec.signature_name = "ranker", "rank"
-    for name, values in columns.items():
-        predict.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+    predict = make_predict("rank", columns)
     classify = classification_pb2.ClassificationRequest()
     classify.model_spec.name, classify.model_spec.signature_name = "ranker", "classify_click"
     for example in examples["examples"]:

@@ -3,18 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from benchmarks.experiments.ranker_data import ReadyLogs, make_ready, simulate_once
+from benchmarks.harness.demo_ranker import DEMO, use_experts
 from pipeline.config import load_config
 from trainer.dataset import Batches
 from trainer.export.save import save_ranker
-from trainer.gates.selector_options import DSelectKOptions
 from trainer.model.ranker import Ranker
 from trainer.train import make_ready as make_ready_ranker
 
-_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
+_WORK = Path("build", "benchmarks", "serving")
 _IMPRESSIONS = 5_000
 
 
@@ -34,14 +33,14 @@ class ServedModels(NamedTuple):
     examples: list[bytes]
 
 
-def make_models(folder: Path, used: int) -> ServedModels:
+def make_models(used: int = 4, folder: Path = _WORK) -> ServedModels:
     """Builds and saves the ranker; what it weighs is noise, what it computes is not.
 
     Args:
-        folder: for logs, examples and models; logs and examples are kept there.
         used: experts that the tasks use together.
+        folder: for logs, examples and models; logs and examples are kept there.
     """
-    config = load_config(_PRESET)
+    config = load_config(DEMO)
     logs = make_ready(config, simulate_once(folder / "logs", _IMPRESSIONS), folder)
     ranker = _make_ranker(logs)
     use_experts(ranker, used)
@@ -60,15 +59,3 @@ def _make_ranker(logs: ReadyLogs) -> Ranker:
     # A bias that is still 0 would be left out of what is served.
     ranker.train_step(next(iter(batches.epoch())))
     return ranker
-
-
-def use_experts(ranker: Ranker, used: int) -> None:
-    """Makes the selectors of a static DSelect-k gate binary, on the first `used` experts."""
-    options = ranker.config.gate
-    assert isinstance(options, DSelectKOptions)
-    z = ranker.gate.z.bias  # [T, k, m]
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, used, z.shape[:2])
-    codes.flat[:used] = np.arange(used)
-    bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
-    z.assign(np.where(bits, options.beta, -options.beta))

@@ -7,31 +7,28 @@ after another, as a run of the pipeline pushes them.
 """
 
 import argparse
-import json
 import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
-import tensorflow as tf
 from rich.progress import track
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.publish import how_made, publish
+from benchmarks.serving.messages import make_predict
 from benchmarks.serving.models import make_models
 from benchmarks.serving.requests import make_request
 from benchmarks.serving.server_process import Server, serving
 from pipeline.components.push_model import push_version
 
-_WORK = Path("build", "benchmarks", "serving")
 _CANDIDATES = 100
 _PATIENCE_SECONDS = 120.0
 
@@ -109,16 +106,6 @@ class Load:
             self.answers.append(Answer(time.perf_counter() - began, code, version))
 
 
-def make_rank_request(models: Any) -> predict_pb2.PredictRequest:
-    """A usual one."""
-    made = make_request(models.ranker.config.features, models.examples, _CANDIDATES)
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name, request.model_spec.signature_name = "ranker", "rank"
-    for name, values in made.columns().items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
-    return request
-
-
 def describe(answers: Sequence[Answer]) -> dict[str, Any]:
     """How long they took, what failed, which versions answered."""
     seconds = [1e3 * answer.seconds for answer in answers]
@@ -136,12 +123,13 @@ def describe(answers: Sequence[Answer]) -> dict[str, Any]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Steady, then with swaps."""
-    models = make_models(_WORK, used=4)
+    models = make_models()
+    request = make_request(models.ranker.config.features, models.examples, _CANDIDATES)
     with TemporaryDirectory() as folder:
         served = Path(folder, "ranker")
         push_version(models.pruned / "1", served)
         with serving(served) as server:
-            load = Load(server, make_rank_request(models))
+            load = Load(server, make_predict("rank", request.columns()))
             with load.running(options.clients):
                 time.sleep(options.seconds / 4)
                 load.take()
@@ -196,17 +184,12 @@ def main() -> None:
     """Measures, prints the table and writes serving_swap.json and serving_swap.md."""
     options = parse()
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "serving.swap"),
-        "machine": machine("tensorflow", "grpcio"),
+        **how_made("bench", "serving.swap", "tensorflow", "grpcio"),
         "clients": options.clients,
         "swaps": options.swaps,
         **measure(options),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "serving_swap.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "serving_swap.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "serving_swap", results, format_table(results))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from benchmarks.harness.latency import Call
 from benchmarks.serving.compute import make_bare, make_pruned
+from benchmarks.serving.messages import make_predict, to_json
 from benchmarks.serving.models import ServedModels
 from benchmarks.serving.requests import Columns, Request
 from benchmarks.serving.server_process import Server
@@ -46,15 +47,14 @@ def make_calls(
         AssertionError: if they do not give the same scores.
     """
     columns, examples = request.columns(), request.examples()
-    ask_usual = _Stub(servers["full"], "serving_default")
-    ask_rank = _Stub(servers["pruned"], "rank")
+    ask_usual, ask_rank = _ask_rpc(servers["full"]), _ask_rpc(servers["pruned"])
     calls: dict[str, Scores] = {
         USUAL: _run(models.full / "1", "serving_default", examples),
         RANK: _run(models.pruned / "1", "rank", columns),
-        GRPC_USUAL: partial(ask_usual.ask, ask_usual.make(examples)),
-        GRPC: partial(ask_rank.ask, ask_rank.make(columns)),
+        GRPC_USUAL: partial(ask_usual, make_predict("serving_default", examples)),
+        GRPC: partial(ask_rank, make_predict("rank", columns)),
         REST: _ask_rest(servers["pruned"], columns),
-        WHOLE_USUAL: lambda: ask_usual.ask(ask_usual.make(request.examples())),
+        WHOLE_USUAL: lambda: ask_usual(make_predict("serving_default", request.examples())),
         WHOLE: _ask_client(servers["pruned"], request),
     }
     expected = calls[USUAL]()
@@ -77,32 +77,20 @@ def _run(folder: Path, signature: str, inputs: Columns) -> Scores:
     return call
 
 
-class _Stub:
+def _ask_rpc(server: Server) -> Callable[[predict_pb2.PredictRequest], np.ndarray]:
     """gRPC without a client of ours."""
+    channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def __init__(self, server: Server, signature: str) -> None:
-        self._signature = signature
-        channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    def ask(request: predict_pb2.PredictRequest) -> np.ndarray:
+        return np.array(stub.Predict(request).outputs["score"].float_val, np.float32)
 
-    def make(self, inputs: Columns) -> predict_pb2.PredictRequest:
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = "ranker", self._signature
-        for name, values in inputs.items():
-            request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
-        return request
-
-    def ask(self, request: predict_pb2.PredictRequest) -> np.ndarray:
-        return np.array(self._stub.Predict(request).outputs["score"].float_val, np.float32)
+    return ask
 
 
 def _ask_rest(server: Server, columns: Columns) -> Scores:
-    texts = {
-        name: np.vectorize(bytes.decode, otypes=[object])(v) if v.dtype == object else v
-        for name, v in columns.items()
-    }
-    inputs = {name: values.tolist() for name, values in texts.items()}
-    body = json.dumps({"signature_name": "rank", "inputs": inputs}).encode()  # NaN as a word
+    # NaN becomes a word.
+    body = json.dumps({"signature_name": "rank", "inputs": to_json(columns)}).encode()
     client = httpx.Client()
     url = f"http://127.0.0.1:{server.port}/v1/models/ranker:predict"
 

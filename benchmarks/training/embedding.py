@@ -11,15 +11,14 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.machine import command, machine
 from benchmarks.harness.processes import peak_mb, python, reset_peak, run_process
+from benchmarks.harness.publish import how_made, publish
 
 DIM, BATCH, LIST = 32, 2048, 10
 WAYS = ("adam, lazy", "adam of Keras", "adagrad", "sgd")
@@ -128,17 +127,12 @@ def main() -> None:
         print(f"{way} ...", file=sys.stderr, flush=True)
         ways.append(measure(way, options.rows, options.work))
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "training.embedding"),
-        "machine": machine("tensorflow", "tf-keras"),
+        **how_made("bench", "training.embedding", "tensorflow", "tf-keras"),
         "note": options.note,
         "rows": options.rows,
         "ways": ways,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "training_embedding.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "training_embedding.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "training_embedding", results, format_table(results))
 
 
 if __name__ == "__main__":

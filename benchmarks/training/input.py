@@ -7,11 +7,9 @@ are parsed again, as what does not fit into memory is, and on batches that are k
 """
 
 import argparse
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +18,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from rich.progress import track
 
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.demo_ranker import DEMO
+from benchmarks.harness.publish import how_made, publish
 from pipeline.config import RankerConfig, load_config
 from trainer.dataset import Batches
 from trainer.train import make_ready
@@ -31,7 +30,6 @@ from transforms.simulator.simulate import simulate
 from transforms.transform_examples import transform_examples
 
 MEMORY, PARSED, KEPT = "one batch, in memory", "parsed each epoch", "kept parsed"
-_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
 _SEED = 1
 
 Dataset = Callable[[], tf.data.Dataset]
@@ -142,7 +140,7 @@ def main() -> None:
     """Measures, prints the table and writes training_input.json and training_input.md."""
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
-    config = load_config(_PRESET)
+    config = load_config(DEMO)
     folder = make_files(config, options.examples, options.work)
     datasets = make_datasets(config, folder, options.batch_size)
     trainer = config.trainer_config("candidate")
@@ -150,18 +148,13 @@ def main() -> None:
     batches = Batches([str(folder / "train-*")], transform, options.batch_size, _SEED)
     ranker = make_ready(trainer, transform, batches, batches.mean_labels(trainer.tasks))
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "training.input"),
-        "machine": machine("tensorflow", "tf-keras"),
+        **how_made("bench", "training.input", "tensorflow", "tf-keras"),
         "note": options.note,
         "rounds": options.rounds,
         "batch_size": options.batch_size,
         "inputs": time_all(ranker, datasets, options.batch_size, options.rounds),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "training_input.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "training_input.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "training_input", results, format_table(results))
 
 
 if __name__ == "__main__":

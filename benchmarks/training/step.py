@@ -6,9 +6,7 @@ All of them compute the same function: the rival gets our weights, and must pred
 """
 
 import argparse
-import json
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,11 +14,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness.demo_ranker import count_ids, make_batch, make_program, make_ranker
-from benchmarks.harness.machine import command, machine
+from benchmarks.harness.demo_ranker import (
+    count_ids,
+    make_batch,
+    make_program,
+    make_ranker,
+    use_experts,
+)
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.harness.timing import Program, ratio, time_rounds
 from benchmarks.training.plain_mmoe import PlainMMoE, copy_weights
-from trainer.gates.selector_options import DSelectKOptions
 from trainer.model.network import Batch
 from trainer.model.ranker import Ranker
 
@@ -33,14 +36,7 @@ def make_union(batch: Batch) -> Ranker:
     """A ranker whose gates have just become binary, on half of the experts."""
     ranker = make_ranker(has_position=False)
     ranker.train_step(batch)
-    options = ranker.config.gate
-    assert isinstance(options, DSelectKOptions)
-    z = ranker.gate.z.bias  # [T, k, m]
-    rng = np.random.default_rng(0)
-    codes = rng.integers(0, _USED, z.shape[:2])
-    codes.flat[:_USED] = np.arange(_USED)
-    bits = (codes[..., np.newaxis] >> np.arange(z.shape[-1])) & 1
-    z.assign(np.where(bits, options.beta, -options.beta))
+    use_experts(ranker, _USED)
     ranker.train_step(batch)
     assert ranker.can_narrow
     ranker.narrow()
@@ -127,17 +123,12 @@ def main() -> None:
         times = time_rounds(make_programs(size), options.rounds, options.seconds)
         steps += [as_row(name, times, size) for name in times]
     results = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "training.step"),
-        "machine": machine("tensorflow", "tf-keras"),
+        **how_made("bench", "training.step", "tensorflow", "tf-keras"),
         "note": options.note,
         "rounds": options.rounds,
         "steps": steps,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "training_step.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "training_step.md").write_text(format_table(results))
-    print(format_table(results))
+    publish(options.out, "training_step", results, format_table(results))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ taste fades. A killed run goes on from the last training that ended.
 """
 
 import argparse
-import json
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,8 +19,8 @@ import tensorflow as tf
 from rich.progress import track
 
 from benchmarks.experiments.ranker_data import measure
-from benchmarks.harness.machine import command, machine
 from benchmarks.harness.measures import show
+from benchmarks.harness.publish import how_made, publish
 from benchmarks.harness.trials import Result, Trial, Trials
 from benchmarks.training.warm_start_data import World, ingest_world, make_config, ready_day
 from pipeline.config import RankerConfig
@@ -181,18 +179,13 @@ def main() -> None:
             for seed in range(options.seeds)
         ]
     found = {
-        "date": date.today().isoformat(),
-        "command": command("bench", "training.warm_start"),
-        "machine": machine("tensorflow", "tf-keras"),
+        **how_made("bench", "training.warm_start", "tensorflow", "tf-keras"),
         "note": options.note,
         "world": world._asdict(),
         "seeds": options.seeds,
         "ways": summarize(results),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "training_warm_start.json").write_text(json.dumps(found, indent=1) + "\n")
-    (options.out / "training_warm_start.md").write_text(format_table(found))
-    print(format_table(found))
+    publish(options.out, "training_warm_start", found, format_table(found))
 
 
 if __name__ == "__main__":

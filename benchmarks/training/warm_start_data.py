@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow_transform as tft
 
 from benchmarks.experiments.ranker_data import ReadyLogs
+from benchmarks.harness.demo_ranker import DEMO
 from pipeline.config import RankerConfig, load_config
 from pipeline.stages import ingest_spans
 from transforms.features import CategoricalFeature
@@ -15,7 +16,6 @@ from transforms.rolling.store import SpanStore
 from transforms.simulator.simulate import simulate
 from transforms.transform_examples import transform_examples
 
-_PRESET = Path(__file__).resolve().parents[2] / "presets" / "demo.yaml"
 # What decides how an item or a user is liked: the model does not see it, so that only what the
 # days teach it of their ids can tell.
 _HIDDEN = ("age", "curiosity", "quality", "account_days", "creator_followers")
@@ -40,7 +40,7 @@ class World(NamedTuple):
 
 def make_config(world: World, max_epochs: int) -> RankerConfig:
     """The demo in small, with ids as features in place of the columns that they stand for."""
-    config = load_config(_PRESET)
+    config = load_config(DEMO)
     features = {name: f for name, f in config.features.items() if name not in _HIDDEN}
     for name, owner in (("user_id", "user"), ("item_id", "item")):
         section = {"of": owner, "kind": "categorical", "min_count": 2}

@@ -81,7 +81,8 @@ def read_options(given: dict[str, Any]) -> ServerOptions:
 def _read_request_log(given: dict[str, Any]) -> RequestLogOptions | None:
     """Takes the options of the request log out of `given`."""
     folder = given.pop("request_log")
-    options = {name.removeprefix(_LOG): given.pop(name) for name in [*given] if _LOG in name}
+    names = [name for name in given if name.startswith(_LOG)]
+    options = {name.removeprefix(_LOG): given.pop(name) for name in names}
     set_options = {name: value for name, value in options.items() if value is not None}
     if folder is None:
         if set_options:

@@ -14,6 +14,7 @@ from pipeline.config import load_config, read_document
 from trainer.config import ROLES, Role
 from trainer.tuning.describe import describe_trial
 from trainer.tuning.result import Trial, find_best
+from transforms.durations import format_seconds
 from transforms.errors import ConfigError
 
 
@@ -118,16 +119,4 @@ class _Lines:
         if here < 1:
             return ""
         seconds = (time.monotonic() - self._began) / here
-        return f"{_duration(seconds * (self._total - done))} left"
-
-
-def _duration(seconds: float) -> str:
-    """Hours, minutes or seconds, whichever suits.
-
-    Example:
-        >>> _duration(42.0), _duration(150.0), _duration(9000.0)
-        ('42 s', '2 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        return f"{format_seconds(seconds * (self._total - done))} left"

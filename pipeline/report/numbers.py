@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from pipeline.config import Metric
 from pipeline.evaluation.comparison import Estimate
+from transforms.durations import format_seconds
 
 MISSING = "–"
 _MINUS = "−"
@@ -146,13 +147,9 @@ def duration(seconds: float | None) -> str:
     """Seconds, minutes or hours.
 
     Example:
-        >>> duration(95), duration(7)
-        ('1 min 35 s', '7 s')
+        >>> duration(95), duration(None)
+        ('1 min 35 s', '–')
     """
     if seconds is None or not math.isfinite(seconds):
         return MISSING
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return format_seconds(seconds)

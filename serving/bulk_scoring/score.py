@@ -12,13 +12,13 @@ from apache_beam.utils.shared import Shared
 
 from serving.bulk_scoring.batches import BatchSize
 from serving.bulk_scoring.rows import key_and_label_spec, output_schema, to_table
-from serving.bulk_scoring.scorer import ExampleScorer, parse_columns
+from serving.bulk_scoring.scorer import ExampleScorer, parse_columns, read_examples
 from transforms.engine import make_pipeline, telling_errors
 from transforms.folders import make_folder
-from transforms.ingest.writing.tfrecord import GZIP_SUFFIX
 from transforms.storage import remove_attempts, write_whole
 
 _BATCH_SECONDS = 0.2
+_READ_ROWS = 1024
 # Fewer would cost readers more than they save in memory here.
 _GROUP_ROWS = 1 << 17
 
@@ -125,10 +125,9 @@ class ScoreFilesFn(beam.DoFn):
 
 def read_sized(file: str, size: BatchSize) -> Iterator[tf.Tensor]:
     """Serialized examples, so many at a time as `size` says when they are asked for."""
-    records = tf.data.TFRecordDataset(file, "GZIP" if file.endswith(GZIP_SUFFIX) else "")
     waiting: list[bytes] = []
-    for batch in records.batch(1024).as_numpy_iterator():
-        waiting += batch.tolist()
+    for batch in read_examples([Path(file)], _READ_ROWS):
+        waiting += batch.numpy().tolist()
         while len(waiting) >= size.rows:
             rows = size.rows
             yield tf.constant(waiting[:rows])

@@ -11,6 +11,7 @@ from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.ingest.history.state import HISTORY_FILE
 from transforms.ingest.writing.tfrecord import GZIP_SUFFIX
+from transforms.saved_model import EXTRA_FOLDER
 
 _BATCH_SIZE = 4096
 
@@ -81,7 +82,7 @@ def history_path(model: Path) -> Path:
         >>> history_path(Path("served/1")).as_posix()
         'served/1/assets.extra/history.parquet'
     """
-    return model / "assets.extra" / HISTORY_FILE
+    return model / EXTRA_FOLDER / HISTORY_FILE
 
 
 def read_examples(files: Sequence[Path], batch_size: int = _BATCH_SIZE) -> Iterator[tf.Tensor]:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from serving.client.conversation import Conversation
+from serving.client.base_ranker import BaseRanker
 from serving.client.operations import Array, ModelMetadata, VersionStatus
-from serving.client.options import Limits, Retry, Timeout, Tls
-from serving.client.steps import Clock, Steps, run_async
-from serving.client.target import ModelAddress, Target
+from serving.client.steps import Steps, run_async
+from serving.client.target import Target
 from serving.client.transport import AsyncTransport
 from serving.ranking.candidates import Candidates
 from serving.ranking.columns import Fields
@@ -17,7 +16,7 @@ from serving.ranking.result import RankedCandidates
 T = TypeVar("T")
 
 
-class AsyncRanker:
+class AsyncRanker(BaseRanker[AsyncTransport]):
     """Ranks by one model of a server as `Ranker` does, in an event loop of asyncio.
 
     Make one and share it between the tasks of the loop.
@@ -50,31 +49,6 @@ class AsyncRanker:
         >>> asyncio.run(best())
         'b'
     """
-
-    def __init__(
-        self,
-        url: str,
-        model: str = "ranker",
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: Timeout | None = None,
-        limits: Limits | None = None,
-        retry: Retry | None = None,
-        tls: Tls | None = None,
-        transport: AsyncTransport | None = None,
-        clock: Clock | None = None,
-        with_ids: bool = False,
-    ) -> None:
-        timeout, limits = timeout or Timeout(), limits or Limits()
-        address = ModelAddress(model, version, label)
-        target = Target(url, address, timeout, limits, tls or Tls())
-        self._clock = clock or Clock()
-        self._conversation = Conversation(
-            url, timeout, limits, retry or Retry(), self._clock, with_ids
-        )
-        self._transport = transport or target.open_async()
-        self._is_closed = False
 
     async def rank(
         self,
@@ -119,3 +93,6 @@ class AsyncRanker:
         if self._is_closed:
             raise RuntimeError("the ranker is closed")
         return await run_async(steps, self._transport, self._clock)
+
+    def _open(self, target: Target) -> AsyncTransport:
+        return target.open_async()

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from serving.client.conversation import Conversation
+from serving.client.base_ranker import BaseRanker
 from serving.client.operations import Array, ModelMetadata, VersionStatus
-from serving.client.options import Limits, Retry, Timeout, Tls
-from serving.client.steps import Clock, Steps, run
-from serving.client.target import ModelAddress, Target
+from serving.client.steps import Steps, run
+from serving.client.target import Target
 from serving.client.transport import Transport
 from serving.ranking.candidates import Candidates
 from serving.ranking.columns import Fields
@@ -17,7 +16,7 @@ from serving.ranking.result import RankedCandidates
 T = TypeVar("T")
 
 
-class Ranker:
+class Ranker(BaseRanker[Transport]):
     """Ranks by one model of a server; make one and share it between threads.
 
     Every call only reads, so that all of them may be tried again.
@@ -48,31 +47,6 @@ class Ranker:
         >>> ranked[0]
         RankedCandidate(item_id='b', score=0.9, predictions={})
     """
-
-    def __init__(
-        self,
-        url: str,
-        model: str = "ranker",
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: Timeout | None = None,
-        limits: Limits | None = None,
-        retry: Retry | None = None,
-        tls: Tls | None = None,
-        transport: Transport | None = None,
-        clock: Clock | None = None,
-        with_ids: bool = False,
-    ) -> None:
-        timeout, limits = timeout or Timeout(), limits or Limits()
-        address = ModelAddress(model, version, label)
-        target = Target(url, address, timeout, limits, tls or Tls())
-        self._clock = clock or Clock()
-        self._conversation = Conversation(
-            url, timeout, limits, retry or Retry(), self._clock, with_ids
-        )
-        self._transport = transport or target.open()
-        self._is_closed = False
 
     def rank(
         self,
@@ -155,3 +129,6 @@ class Ranker:
         if self._is_closed:
             raise RuntimeError("the ranker is closed")
         return run(steps, self._transport, self._clock)
+
+    def _open(self, target: Target) -> Transport:
+        return target.open()

@@ -8,9 +8,8 @@ from serving.ranking.candidates import CANDIDATES, Candidates, read_candidates
 from serving.ranking.errors import RankingRequestError, refuse_kind, refuse_unread
 from serving.ranking.signature import RankSignature
 from serving.ranking.values import Array, Place, Values, make_column, make_missing, to_list
-from transforms.examples import ITEM_ID, REQUEST_ID, USER_ID
+from transforms.examples import IDS, ITEM_ID
 
-_IDS = frozenset({REQUEST_ID, USER_ID, ITEM_ID})
 Fields = Mapping[str, Any]
 
 
@@ -98,7 +97,7 @@ def _read_shared(
                 shared[name] = place, value
             elif name in signature.inputs:
                 raise RankingRequestError(f"{place}: belongs to each of the `{CANDIDATES}`")
-            elif name not in _IDS:
+            elif name not in IDS:
                 raise refuse_unread(place, name, known)
     return shared
 
@@ -106,7 +105,7 @@ def _read_shared(
 def _check_fields(columns: Mapping[str, Values], signature: RankSignature) -> None:
     known = {name for name, spec in signature.inputs.items() if spec.per_item}
     for name, values in columns.items():
-        if name not in known | _IDS:
+        if name not in known and name not in IDS:
             given = (row for row, value in enumerate(values) if value is not None)
             place = _place_in_items(name)(next(given, 0))
             if name in signature.inputs:

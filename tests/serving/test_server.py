@@ -271,8 +271,8 @@ def test_recorded_requests_warm_a_version_and_a_wrong_one_keeps_it_out(
     from serving.server.metrics import Metrics
     from serving.server.models.load import load_model
     from serving.server.models.registry import Registry
-    from serving.server.models.warm_up import REQUESTS_FILE
     from serving.server.status import ServingError
+    from transforms.saved_model import WARM_UP_FILE
 
     shutil.copytree(base / "1", tmp_path / "1")
     guessed = load_model("ranker", 1, tmp_path / "1")
@@ -281,13 +281,13 @@ def test_recorded_requests_warm_a_version_and_a_wrong_one_keeps_it_out(
     log = prediction_log_pb2.PredictionLog()
     tensor = log.predict_log.request.inputs["x"]
     tensor.CopyFrom(tf.make_tensor_proto([1.0]))
-    write_records(tmp_path / "1" / REQUESTS_FILE, [log.SerializeToString()])
+    write_records(tmp_path / "1" / WARM_UP_FILE, [log.SerializeToString()])
     metrics = Metrics(Registry(lambda model: None))
     model = load_model("ranker", 1, tmp_path / "1", metrics=metrics)
     assert len(model._callables) == 1
     model.close()
     tensor.CopyFrom(tf.make_tensor_proto([1]))
-    write_records(tmp_path / "1" / REQUESTS_FILE, [log.SerializeToString()])
+    write_records(tmp_path / "1" / WARM_UP_FILE, [log.SerializeToString()])
     with pytest.raises(ServingError, match="Expects arg"):
         load_model("ranker", 1, tmp_path / "1", metrics=metrics)
     page = metrics.page().decode()
@@ -295,7 +295,7 @@ def test_recorded_requests_warm_a_version_and_a_wrong_one_keeps_it_out(
         labels = f'{{model_path="{tmp_path}/1",status="{status}"}}'
         assert f":model_warmup_latency_count{labels} 1.0" in page
         assert f":model_warmup_records_read{labels} {records}.0" in page
-    write_records(tmp_path / "1" / REQUESTS_FILE, [b""] * 1001)
+    write_records(tmp_path / "1" / WARM_UP_FILE, [b""] * 1001)
     with pytest.raises(ServingError, match="exceeds the maximum"):
         load_model("ranker", 1, tmp_path / "1")
 

@@ -45,7 +45,7 @@ def test_a_bar_tells_the_speed_and_the_time_left(bar):
     assert task.description == "epoch 2/4"
     assert (task.completed, task.total) == (3, 10)
     # 2 steps a second, 27 steps are left of the three epochs that remain.
-    assert task.fields["rate"] == "256 examples/s, 0:14 left at most"
+    assert task.fields["rate"] == "256 examples/s, 14 s left at most"
     bar.on_epoch_end(1)
 
 

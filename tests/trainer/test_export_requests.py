@@ -7,7 +7,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from trainer.export.save import save_ranker
-from trainer.export.warm_up import WARM_UP_FILE
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,8 @@ def test_a_regression_is_the_prediction(trained, signatures):
 
 
 def test_the_requests_to_warm_up_with_are_answered(folder, signatures):
-    records = tf.data.TFRecordDataset(str(folder / WARM_UP_FILE)).as_numpy_iterator()
+    file = folder / "assets.extra" / "tf_serving_warmup_requests"
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
     logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
     asked = []
     for log in logs:

@@ -14,8 +14,9 @@ from trainer.export.pruned_forward import PrunedForward
 from trainer.export.signatures import ServedRanker, method_names
 from trainer.export.warm_up import write_warm_up
 from trainer.model.ranker import Ranker
+from transforms.saved_model import EXTRA_FOLDER
 
-MANIFEST_FILE = Path("assets.extra") / "gaterank.json"
+MANIFEST_FILE = Path(EXTRA_FOLDER) / "gaterank.json"
 
 
 def save_ranker(

@@ -13,9 +13,7 @@ from trainer.model.inputs import FeatureInputs
 from trainer.score import evaluate_score, parse_score
 from transforms.examples import POSITION, RANK, SCORE
 from transforms.features import Feature, NumberFeature
-
-CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
-"""What TensorFlow Serving calls the signatures that its own two APIs can ask for."""
+from transforms.saved_model import CLASSIFY, REGRESS
 
 _CLASSES = (b"0", b"1")
 _FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {

@@ -8,8 +8,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from trainer.export.signatures import ServedRanker
 from transforms.examples import RANK
+from transforms.saved_model import WARM_UP_FILE
 
-WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 # A first and a usual request: small and large ones take different ways through some kernels.
 _CANDIDATES = (1, 100)
 

@@ -16,7 +16,6 @@ from serving.server.inference.predict import Model
 from serving.server.signatures import Array, Signature, type_name
 from serving.server.status import invalid_argument
 
-METHOD = "tensorflow/serving/classify"
 _CLASSES, _SCORES = "classes", "scores"
 
 

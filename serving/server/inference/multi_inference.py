@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serving.server.inference import classify, regress
 from serving.server.inference.classify import (
     Classifications,
     check_classification,
@@ -14,6 +13,7 @@ from serving.server.inference.predict import Model
 from serving.server.inference.regress import check_regression, to_regressions
 from serving.server.signatures import DEFAULT_SIGNATURE, Array, Signature
 from serving.server.status import Code, ServingError, invalid_argument
+from transforms.saved_model import CLASSIFY, REGRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Task:
     Attributes:
         model_name: all tasks of a request name the same.
         signature_name: empty for `serving_default`.
-        method_name: `classify.METHOD` or `regress.METHOD`.
+        method_name: `CLASSIFY` or `REGRESS`.
     """
 
     model_name: str
@@ -63,7 +63,7 @@ def infer(
     answers = run_examples(model, sorted(feeds), sorted(fetches), examples)
     return [
         to_classifications(signature, len(examples), answers)
-        if task.method_name == classify.METHOD
+        if task.method_name == CLASSIFY
         else to_regressions(signature, len(examples), answers)
         for task, signature in zip(tasks, signatures.values(), strict=True)
     ]
@@ -79,8 +79,8 @@ def _check_model_name(task: Task, first: Task) -> None:
 
 
 def _check(method_name: str, signature: Signature) -> tuple[str, list[str]]:
-    if method_name == classify.METHOD:
+    if method_name == CLASSIFY:
         return check_classification(signature)
-    if method_name == regress.METHOD:
+    if method_name == REGRESS:
         return check_regression(signature)
     raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method_name}")

@@ -13,7 +13,6 @@ from serving.server.inference.predict import Model
 from serving.server.signatures import Array, Signature, type_name
 from serving.server.status import invalid_argument
 
-METHOD = "tensorflow/serving/regress"
 _VALUES = "outputs"
 
 

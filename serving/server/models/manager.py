@@ -23,12 +23,13 @@ from serving.server.models.registry import ClosableModel, Registry
 from serving.server.models.states import State, StateBoard
 from serving.server.status import Code, ServingError
 from transforms.errors import ConfigError, InputError
+from transforms.saved_model import EXTRA_FOLDER
 
 Load = Callable[[str, int, Path], ClosableModel]
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 _logger = logging.getLogger(__name__)
-_FOLDERS = (".", "variables", "assets", "assets.extra")
+_FOLDERS = (".", "variables", "assets", EXTRA_FOLDER)
 
 
 class ModelManager:

@@ -18,8 +18,8 @@ from serving.server.rpc.answers import (
 from serving.server.signatures import DEFAULT_SIGNATURE, NUMPY_TYPES, Array, TensorSpec
 from serving.server.status import Code, ServingError, invalid_argument
 from transforms.examples import RANK
+from transforms.saved_model import WARM_UP_FILE
 
-REQUESTS_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
 _USUAL = frozenset({DEFAULT_SIGNATURE, RANK})
 
@@ -43,7 +43,7 @@ def warm_up(model: Model, path: Path) -> int | None:
         ServingError: if a recorded request fails or there are more than 1,000: such a
             version is not served.
     """
-    file = path / REQUESTS_FILE
+    file = path / WARM_UP_FILE
     if file.is_file():
         return _replay(model, file)
     _try_signatures(model)

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from serving.server.inference.predict import Model
 from serving.server.request_log.log import RequestLog
-from serving.server.request_log.rows import IDS, Ranking
+from serving.server.request_log.rows import Ranking
 from serving.server.signatures import Array, Signature, TensorSpec
 from serving.server.status import invalid_argument
-from transforms.examples import ITEM_ID, RANK, SCORE
+from transforms.examples import IDS, ITEM_ID, RANK, SCORE
 
 _MARK = "request_log:"
 
@@ -55,7 +55,7 @@ class _LoggedModel:
                 f"A ranking is written down by {', '.join(IDS)}, all of them or none. "
                 f"Received: {', '.join(ids)}"
             )
-        own = {name: value for name, value in feeds.items() if name not in _marked(ids)}
+        own = {name: value for name, value in feeds.items() if not name.startswith(_MARK)}
         names = {alias: spec.name for alias, spec in self._rank.outputs.items()}
         asked = list(dict.fromkeys([*fetches, *names.values()]))
         found = dict(zip(asked, self._model.run(own, asked), strict=True))
@@ -66,10 +66,6 @@ class _LoggedModel:
             now = time.time_ns() // 1_000_000
             self._log.offer(Ranking(self.name, self.version, now, ids, inputs, outputs))
         return [found[name] for name in fetches]
-
-
-def _marked(ids: Mapping[str, Array]) -> set[str]:
-    return {_MARK + name for name in ids}
 
 
 def _check(ids: Mapping[str, Array], candidates: int) -> None:

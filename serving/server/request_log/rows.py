@@ -7,20 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from serving.server.signatures import Array
-from transforms.examples import (
-    ITEM_ID,
-    KEYS,
-    POSITION,
-    REQUEST_ID,
-    SCORE,
-    TIMESTAMP,
-    USER_ID,
-    prediction_name,
-)
+from transforms.examples import IDS, POSITION, SCORE, TIMESTAMP, prediction_name
 
 MODEL_VERSION = "model_version"
-# What a request may have beside the model's inputs, for the log only.
-IDS = (REQUEST_ID, USER_ID, ITEM_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,7 @@ def to_table(ranking: Ranking, top: int | None = None) -> pa.Table:
     order = np.argsort(-scores, kind="stable")[:top]
     size = len(order)
     columns = {
-        **{name: _words(_spread(ranking.ids[name], order)) for name in KEYS if name in IDS},
+        **{name: _words(_spread(ranking.ids[name], order)) for name in IDS},
         TIMESTAMP: pa.array(np.full(size, ranking.milliseconds), pa.timestamp("ms")),
         POSITION: pa.array(np.arange(1, size + 1)),
         MODEL_VERSION: pa.array(np.full(size, ranking.version)),
