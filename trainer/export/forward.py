@@ -1,11 +1,13 @@
 """From the inputs to the logits at serving, in a way that an exporter chooses."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import tensorflow as tf
 
 from trainer.export.one_user import Parts, spread
+from trainer.model.extraction import RunExperts, run_all
 from trainer.model.ranker import Ranker
 
 FIRST_POSITION = 1
@@ -31,17 +33,18 @@ class Forward(Protocol):
 
 
 class FullForward(tf.Module):
-    """Every expert is computed, as in training.
+    """Every expert is there, as in training.
 
     Args:
         ranker: the trained model.
+        run: how experts are computed.
     """
 
-    def __init__(self, ranker: Ranker) -> None:
+    def __init__(self, ranker: Ranker, run: RunExperts = run_all) -> None:
         super().__init__(name="full")
         # Not the layers: Keras would save each with its training, which may ask the host.
         self.weights = ranker.weights
-        self._from_inputs = ranker.from_inputs
+        self._from_inputs = partial(ranker.from_inputs, run=run)
 
     def __call__(self, inputs: tf.Tensor, position: tf.Tensor, tasks: Sequence[int]) -> tf.Tensor:
         """[B, d] and positions [B], or [1] for all -> [len(tasks), B]."""

@@ -9,10 +9,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer.export.forward import FullForward
+from trainer.export.dispatch import run_selected
+from trainer.export.forward import Forward, FullForward
 from trainer.export.pruned_forward import PrunedForward
 from trainer.export.signatures import ServedRanker, method_names
 from trainer.export.warm_up import write_warm_up
+from trainer.model.extraction import run_all
 from trainer.model.ranker import Ranker
 from transforms.saved_model import EXTRA_FOLDER
 
@@ -28,10 +30,10 @@ def save_ranker(
         ranker: the trained model.
         transform: the analysed transform graph, which goes into the model.
         folder: of the SavedModel.
-        pruned: keep the union's experts only; a per-example gate keeps all.
+        pruned: keep the union's experts only; a per-example gate keeps all, and each is
+            computed for those examples only that use it.
     """
-    skips = pruned and not ranker.gate.per_example
-    forward = PrunedForward(ranker) if skips else FullForward(ranker)
+    forward = _make_pruned(ranker) if pruned else FullForward(ranker)
     served = ServedRanker(ranker.config, transform, ranker.feature_inputs, forward)
     signatures = served.signatures()
     tf.saved_model.save(served, str(folder), signatures=signatures)
@@ -41,6 +43,12 @@ def save_ranker(
     path = folder / MANIFEST_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(manifest, indent=1, allow_nan=False))
+
+
+def _make_pruned(ranker: Ranker) -> Forward:
+    if not ranker.gate.per_example:
+        return PrunedForward(ranker)
+    return FullForward(ranker, run_selected if ranker.gate.sparse else run_all)
 
 
 def _name_methods(folder: Path, methods: Mapping[str, str]) -> None:

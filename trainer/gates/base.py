@@ -77,6 +77,11 @@ class Gate(tf.keras.layers.Layer):
         return self.options.per_example
 
     @property
+    def sparse(self) -> bool:
+        """Whether an example or a task uses some of the experts only."""
+        return True
+
+    @property
     def will_converge(self) -> bool:
         """Whether it surely converges after enough training steps that meet its budget."""
         return False

@@ -37,6 +37,11 @@ class GroupedGate(Gate):
         self.inner.own_experts = own
 
     @property
+    def sparse(self) -> bool:
+        """As the gate inside."""
+        return self.inner.sparse
+
+    @property
     def will_converge(self) -> bool:
         """As the gate inside."""
         return self.inner.will_converge
@@ -87,6 +92,11 @@ class ProgressiveGate(Gate):
         super().__init__(num_tasks, shared + num_tasks * own, options)
         self.task_gates = [GroupedGate(num_tasks, shared, own, options) for _ in range(levels)]
         self.shared_gates = [make_gate(1, self.num_experts, options) for _ in range(levels - 1)]
+
+    @property
+    def sparse(self) -> bool:
+        """As its gates."""
+        return self.task_gates[0].sparse
 
     @property
     def will_converge(self) -> bool:

@@ -20,6 +20,11 @@ class SoftmaxGate(LogitGate):
 
     options: SoftmaxOptions
 
+    @property
+    def sparse(self) -> bool:
+        """Never."""
+        return False
+
     def call(
         self, inputs: tf.Tensor, training: bool = False, part: BatchPart | None = None
     ) -> GateOutput:

@@ -1,6 +1,6 @@
 """From the inputs through one level of experts after another to what each task gets of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,12 @@ import tensorflow as tf
 from trainer.gates.base import GateOutput
 from trainer.model.expert_union import ExpertUnion
 from trainer.model.stacks import ParallelStack, mix
+
+RunExperts = Callable[[ParallelStack, tf.Tensor, tf.Tensor, bool], tf.Tensor]
+"""Experts, what they read, the weights that they get, training -> their outputs [n, B, e].
+
+What has no weight may be 0.
+"""
 
 
 class LevelUse(NamedTuple):
@@ -47,6 +53,13 @@ def find_use(
     return uses[::-1]
 
 
+def run_all(
+    stack: ParallelStack, hidden: tf.Tensor, weights: tf.Tensor, training: bool
+) -> tf.Tensor:
+    """Every expert on every example."""
+    return stack(hidden, training=training)
+
+
 def mix_experts(
     hidden: tf.Tensor,
     gate: GateOutput,
@@ -54,6 +67,7 @@ def mix_experts(
     owners: np.ndarray,
     union: ExpertUnion | None,
     training: bool,
+    run: RunExperts = run_all,
 ) -> tf.Tensor:
     """[B, d] and the gate's weights -> each task's mixture of the last level, [T, B, e].
 
@@ -65,6 +79,7 @@ def mix_experts(
         union: of each level the experts that are computed in place of all; the weights of
             the others are 0.
         training: whether experts drop units.
+        run: how they are computed.
     """
     for level, (stack, weights) in enumerate(zip(levels, (*gate.lower, gate.weights), strict=True)):
         readers = owners
@@ -73,6 +88,6 @@ def mix_experts(
             weights, readers = tf.gather(weights, used, axis=-1), owners[used]
         if level:
             hidden = tf.gather(hidden, readers)  # [n or u, B, e]
-        experts = stack(hidden, training=training)  # [n or u, B, e]
+        experts = run(stack, hidden, weights, training)  # [n or u, B, e]
         hidden = mix(weights, experts)
     return hidden

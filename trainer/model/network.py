@@ -13,7 +13,7 @@ from trainer.gates.grouped import find_owners, make_grouped_gate
 from trainer.model.added_logits import PositionLogit, WideLogit
 from trainer.model.chains import TaskChains, has_chains
 from trainer.model.expert_union import ExpertUnion
-from trainer.model.extraction import mix_experts
+from trainer.model.extraction import RunExperts, mix_experts, run_all
 from trainer.model.inputs import FeatureInputs
 from trainer.model.stacks import ParallelDense, ParallelStack
 from trainer.noise import Dropout
@@ -113,13 +113,14 @@ class Network(tfrs.Model):
         position: tf.Tensor | None,
         training: bool = False,
         part: BatchPart | None = None,
+        run: RunExperts = run_all,
     ) -> RankerOutput:
         """From the concatenated inputs [B, d], and the positions [B], to the logits."""
         hidden = self.input_dropout(self.cross(inputs), training=training)
         about_examples = {"part": part} if self.gate.per_example else {}
         gate: GateOutput = self.gate(hidden, training=training, **about_examples)
         mixed = mix_experts(
-            hidden, gate, self.expert_levels, self.owners, self.union, training
+            hidden, gate, self.expert_levels, self.owners, self.union, training, run
         )  # [T, B, e]
         towers = self.towers(mixed, training=training)  # [T, B, u]
         every_task = range(len(self.tasks))
