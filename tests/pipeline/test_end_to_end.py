@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
@@ -22,6 +23,8 @@ from pipeline.cli.main import cli
 from pipeline.local_runner import run_local
 from pipeline.workspace import Run, Workspace
 from serving.client import Ranker, StatusError
+from serving.server import ServerOptions, running_server
+from serving.server.request_log.options import RequestLogOptions
 from tests.pipeline.tiny import IMPRESSIONS, write_tiny
 from transforms.errors import DataAnomalyError, DeadLetterRatioError, InputError, NotBlessedError
 from transforms.simulator.simulate import simulate
@@ -198,6 +201,43 @@ def test_requests_of_any_size_are_ranked(rank, request_document, size):
     assert scores == sorted(scores, reverse=True)
     # The same item may score a last digit apart, where a row ends a block of them or does not.
     assert len({f"{score:.4f}" for score in scores}) == min(size, len(known))
+
+
+def test_what_was_served_comes_back_as_the_same_features(
+    first, folder, logs, workspace, request_document
+):
+    served = model_dir(first, workspace, logs)
+    written = RequestLogOptions(folder / "written")
+    options = ServerOptions(model_dir=served, port=0, grpc_port=0, request_log=written)
+    user = request_document["user"] | {"user_id": "u", "clicked": []}
+    with (
+        running_server(options) as running,
+        Ranker(f"http://127.0.0.1:{running.port}", with_ids=True) as ranker,
+    ):
+        for n in range(3):
+            about = request_document["context"] | {"request_id": f"r{n}"}
+            ranker.rank(user, request_document["candidates"][n:], about)
+    log = folder / "written" / "ranker"
+    impressions = [pq.read_table(file) for file in log.glob("impressions/*/*.parquet")]
+    rows = {(row["request_id"], row["item_id"]): row for t in impressions for row in t.to_pylist()}
+    last = max(rows.values(), key=lambda row: row["timestamp"])
+    keys = {name: last[name] for name in ("request_id", "item_id", "timestamp")}
+    path, config = write_tiny(folder)
+    events = {task.label.event for task in config.tasks.values()}
+    feedback = [keys | {"event": event, "value": 1.0} for event in sorted(events)]
+    pq.write_table(pa.Table.from_pylist(feedback), log / "feedback.parquet")
+    out = folder / "again.parquet"
+    command = ["score", str(served), str(path), "--logs", str(log), "--out", str(out)]
+    assert CliRunner().invoke(cli, command, catch_exceptions=False).exit_code == 0
+    again = pq.read_table(out).to_pylist()
+    assert len(again) == len(rows)
+    # The others were not shown first, which the log says and scoring takes into account.
+    on_top = [row for row in again if rows[row["request_id"], row["item_id"]]["position"] == 1]
+    assert len(on_top) == 3
+    for row in on_top:
+        before = rows[row["request_id"], row["item_id"]]
+        for name in [f"prediction_{task}" for task in config.tasks]:
+            assert row[name] == pytest.approx(before[name], abs=1e-5)
 
 
 def test_what_training_never_saw_is_ranked(rank, request_document):
