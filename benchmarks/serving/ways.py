@@ -47,7 +47,7 @@ def make_calls(
         AssertionError: if they do not give the same scores.
     """
     columns, examples = request.columns(), request.examples()
-    ask_usual, ask_rank = _ask_rpc(servers["full"]), _ask_rpc(servers["pruned"])
+    ask_usual, ask_rank = ask_rpc(servers["full"]), ask_rpc(servers["pruned"])
     calls: dict[str, Scores] = {
         USUAL: _run(models.full / "1", "serving_default", examples),
         RANK: _run(models.pruned / "1", "rank", columns),
@@ -77,7 +77,7 @@ def _run(folder: Path, signature: str, inputs: Columns) -> Scores:
     return call
 
 
-def _ask_rpc(server: Server) -> Callable[[predict_pb2.PredictRequest], np.ndarray]:
+def ask_rpc(server: Server) -> Callable[[predict_pb2.PredictRequest], np.ndarray]:
     """gRPC without a client of ours."""
     channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)

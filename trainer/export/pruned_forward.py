@@ -66,7 +66,9 @@ class PrunedForward(tf.Module):
         # What a second cross layer makes of the user's columns is not linear in the others.
         if sides is None or len(self.crosses) > 1:
             return self(spread(parts, size), tf.constant([FIRST_POSITION]), tasks)
-        first, added = self._first_layer(sides), []
+        added = []
+        with tf.name_scope("experts"):
+            first = self._first_layer(sides)
         if self.wide is not None:
             layer = plain(sides)
             kernel = layer.kernel(self._read(self.wide.dense.kernel))
@@ -94,7 +96,21 @@ class PrunedForward(tf.Module):
     ) -> tf.Tensor:
         """From what the first experts read, [B, d], and what is added to logits, [T, B]."""
         rows = np.asarray(self.chains.with_earlier(tasks) if self.chains else tasks)
-        towers = self.towers(self._extract(hidden, rows, read, read_first), rows, read)
+        with tf.name_scope("experts"):
+            mixed = self._extract(hidden, rows, read, read_first)
+        with tf.name_scope("towers"):
+            return self._compute_towers(mixed, rows, added, tasks, read)
+
+    def _compute_towers(
+        self,
+        mixed: Rows,
+        rows: np.ndarray,
+        added: Sequence[tf.Tensor],
+        tasks: Sequence[int],
+        read: Read,
+    ) -> tf.Tensor:
+        """What each row gets of the experts, [B, e] -> the tasks' logits [t, B]."""
+        towers = self.towers(mixed, rows, read)
         if self.chains is not None:
             towers = tf.unstack(self.chains(tf.stack(towers), rows.tolist()))
         logits = tf.transpose(tf.concat(self.heads(towers, rows, read), axis=1))  # [t, B]

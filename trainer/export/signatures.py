@@ -101,9 +101,12 @@ class ServedRanker(tf.Module):
         """Serialized tf.Examples [B] -> [B, d] and positions [B]."""
         spec = {n: _parse_spec(f) for n, f in self.config.features.items()}
         spec[POSITION] = tf.io.FixedLenFeature([], tf.int64, FIRST_POSITION)
-        raw = tf.io.parse_example(examples, spec)
+        with tf.name_scope("parse"):
+            raw = tf.io.parse_example(examples, spec)
         position = raw.pop(POSITION)
-        return self.inputs(self.transform(raw)), position
+        transformed = self.transform(raw)
+        with tf.name_scope("inputs"):
+            return self.inputs(transformed), position
 
     def column_specs(self) -> dict[str, tf.TensorSpec]:
         """The inputs of `rank`, by feature."""
@@ -118,11 +121,14 @@ class ServedRanker(tf.Module):
             shared = {n: columns[n] for n, f in features.items() if f.of != "item"}
             size = tf.shape(columns[next(iter(items or shared))])[0]
             parts: dict[str, Any] = {}
-            for side in (items, shared):
-                if side:
-                    parts |= self.inputs.parts(self.transform(side))
+            for side in filter(None, (items, shared)):
+                transformed = self.transform(side)
+                with tf.name_scope("inputs"):
+                    parts |= self.inputs.parts(transformed)
+            with tf.name_scope("inputs"):
+                pooled = self.inputs.pool(parts)
             every_task = range(len(self.tasks))
-            logits = self.forward.rank(self.inputs.pool(parts), size, every_task)
+            logits = self.forward.rank(pooled, size, every_task)
             return self._to_predictions(logits, every_task, True)
 
         return rank.get_concrete_function()
@@ -136,15 +142,16 @@ class ServedRanker(tf.Module):
         self, logits: tf.Tensor, tasks: Sequence[int], with_score: bool
     ) -> dict[str, tf.Tensor]:
         """[t, B] -> the predictions, and the score."""
-        rows = (tf.unstack(values, num=len(tasks)) for values in (logits, tf.sigmoid(logits)))
-        predictions = {
-            self.tasks[i]: probability if self._task(i).kind == "classification" else logit
-            for i, logit, probability in zip(tasks, *rows, strict=True)
-        }
-        if not with_score:
-            return predictions
-        tree = parse_score(self.config.score, self.tasks)
-        return {**predictions, SCORE: evaluate_score(tree, predictions, _FUNCTIONS)}
+        with tf.name_scope("score"):
+            rows = (tf.unstack(values, num=len(tasks)) for values in (logits, tf.sigmoid(logits)))
+            predictions = {
+                self.tasks[i]: probability if self._task(i).kind == "classification" else logit
+                for i, logit, probability in zip(tasks, *rows, strict=True)
+            }
+            if not with_score:
+                return predictions
+            tree = parse_score(self.config.score, self.tasks)
+            return {**predictions, SCORE: evaluate_score(tree, predictions, _FUNCTIONS)}
 
     def _task(self, index: int) -> Any:
         return self.config.tasks[self.tasks[index]]

@@ -57,7 +57,7 @@ class TransformGraph(tf.Module):
         captured = {name: _capture(self._captures[name]) for name in sorted(asked - given.keys())}
         inputs = {f"{name}:0": value for name, value in (given | captured).items() if name in asked}
         found = tf.graph_util.import_graph_def(
-            definition, inputs, [output.name for output in outputs.values()], name=""
+            definition, inputs, [output.name for output in outputs.values()], name="transform"
         )
         # One user's features are known to be so, whatever way they went.
         rows = next(iter(raw.values())).shape[0]
