@@ -12,8 +12,10 @@ DEMO ?= demo
 IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
 ENGINE ?= spark
-# A file's tests share costly fixtures, so a file stays with one worker.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile --durations=15
+# A file's tests share costly fixtures, so a file stays with one worker. There are more workers
+# than cores, for they often wait for processes that they have started.
+WORKERS ?= $(shell echo $$(( $$(nproc) < 4 ? $$(nproc) + 1 : 4 )))
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --durations=15
 
 .PHONY: help demo test test-fast test-long engine-test experiment bench pictures lint types check lock clean
 
