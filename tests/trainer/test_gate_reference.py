@@ -192,7 +192,8 @@ def test_any_logits_keep_k_experts(seed, n, data):
 def test_any_selector_is_the_reference(seed, m, beta):
     z = np.random.default_rng(seed).normal(size=m) * beta / 2
     codes = select_expert(smooth_step(tf.constant(z), beta)).numpy()
-    np.testing.assert_allclose(codes, reference.selector(z, beta), atol=1e-9)
+    # A bit that 32 bits would round to 0 or 1 is 0 or 1.
+    np.testing.assert_allclose(codes, reference.selector(z, beta), atol=2e-7)
     np.testing.assert_allclose(codes.sum(), 1)
     assert (codes >= 0).all()
 
