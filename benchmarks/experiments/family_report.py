@@ -49,7 +49,7 @@ def draw_gains(axes: Axes, case: Case) -> None:
     axes.axvline(0.0, color="#999999", linewidth=1)
     labels = [name_of(row) for row in reversed(options)]
     axes.set_yticks(range(len(options)), labels)
-    axes.set_xlabel("gain in mean AUC on the test split, paired by seed")
+    axes.set_xlabel("gain in mean AUC")
     axes.set_title(case["case"])
     axes.grid(axis="x", color="#EEEEEE")
 
