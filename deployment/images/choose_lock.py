@@ -22,9 +22,8 @@ def choose_lock(lock: str, names: Iterable[str]) -> str:
         ValueError: if the lock has none of that name.
 
     Example:
-        >>> lock = "six==1.17.0 \\\\\\n    --hash=sha256:47\\nwrapt==2.1.1 \\\\\\n    --hash=sha256:13\\n"
-        >>> choose_lock(lock, ["wrapt"])
-        'wrapt==2.1.1 \\\\\\n    --hash=sha256:13\\n'
+        >>> choose_lock("six==1.17.0 --hash=sha256:47\\nwrapt==2.1.1 --hash=sha256:13", ["wrapt"])
+        'wrapt==2.1.1 --hash=sha256:13'
     """
     starts = [match.start() for match in _NAME.finditer(lock)]
     ends = [*starts[1:], len(lock)]

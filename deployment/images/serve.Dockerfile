@@ -12,15 +12,16 @@ WORKDIR /opt/gaterank
 RUN python3.11 -m venv .
 COPY requirements.lock deployment/images/choose_lock.py deployment/images/serve.packages source/
 RUN bin/python source/choose_lock.py source/requirements.lock source/serve.packages > source/serve.lock
+# The headers that are removed are for those who compile operations of their own.
 RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --require-hashes \
-        -r source/serve.lock
-# Headers, for those who compile operations of their own: a fifth of what there is.
-RUN rm -r lib/python3.11/site-packages/tensorflow/include
+        -r source/serve.lock \
+    && rm -r lib/python3.11/site-packages/tensorflow/include
 COPY . source/
-RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --no-build-isolation ./source
-RUN rm -r source && bin/python -m pip uninstall --quiet --yes setuptools pip
 # The file system is read-only later: what is not compiled here is compiled at every start.
-RUN bin/python -m compileall -q lib >/dev/null || true
+RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --no-build-isolation ./source \
+    && rm -r source \
+    && bin/python -m pip uninstall --quiet --yes setuptools pip \
+    && { bin/python -m compileall -q lib >/dev/null || true; }
 
 FROM base AS serve
 LABEL org.opencontainers.image.title="gaterank serve" org.opencontainers.image.licenses="Apache-2.0"

@@ -11,15 +11,15 @@ FROM base AS build
 WORKDIR /opt/gaterank
 RUN python3.11 -m venv .
 COPY requirements.lock source/
+# The headers that are removed are for those who compile operations of their own.
 RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --require-hashes \
-        -r source/requirements.lock
-# Headers, for those who compile operations of their own.
-RUN rm -r lib/python3.11/site-packages/tensorflow/include
+        -r source/requirements.lock \
+    && rm -r lib/python3.11/site-packages/tensorflow/include
 COPY . source/
-RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --no-build-isolation ./source
-RUN rm -r source
 # The file system is read-only later; Beam takes 3 s to import when compiled and 11 s when not.
-RUN bin/python -m compileall -q lib >/dev/null || true
+RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --no-build-isolation ./source \
+    && rm -r source \
+    && { bin/python -m compileall -q lib >/dev/null || true; }
 
 FROM build AS build-gpu
 COPY deployment/images/cuda.lock source/
