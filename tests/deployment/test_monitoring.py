@@ -87,7 +87,9 @@ def shown(page) -> set[str]:
     kinds = dict(re.findall(r"(?m)^# TYPE (\S+) (\w+)$", page))
     names = {name for name, kind in kinds.items() if kind != "histogram"}
     suffixes = ("bucket", "sum", "count")
-    return names | {f"{n}_{s}" for n, kind in kinds.items() if kind == "histogram" for s in suffixes}
+    return names | {
+        f"{n}_{s}" for n, kind in kinds.items() if kind == "histogram" for s in suffixes
+    }
 
 
 @pytest.mark.parametrize("about", queries())
@@ -102,7 +104,9 @@ def test_a_query_is_about_metrics_that_a_server_has(about, shown):
 @pytest.mark.parametrize("about", queries())
 def test_a_query_is_about_labels_that_a_server_has(about, page):
     labels = set(re.findall(r"[{,](\w+)=", page)) | OF_PROMETHEUS
-    groups = [word.strip() for group in GROUPED.findall(queries()[about]) for word in group.split(",")]
+    groups = [
+        word.strip() for group in GROUPED.findall(queries()[about]) for word in group.split(",")
+    ]
     assert {*SELECTED.findall(queries()[about]), *filter(None, groups)} <= labels
 
 
