@@ -42,7 +42,7 @@ def all_checks() -> Iterator[Check]:
     yield "compose", "compose", _check_compose
 
 
-def render(tools: Tools, chart: Path, values: Path, *more: str) -> str:
+def render(tools: Tools, chart: Path, values: Path, *more: str, version: str = VERSIONS[0]) -> str:
     """The objects that a chart makes of values.
 
     Args:
@@ -50,11 +50,12 @@ def render(tools: Tools, chart: Path, values: Path, *more: str) -> str:
         chart: its folder.
         values: the file.
         more: options of helm's.
+        version: of Kubernetes.
 
     Raises:
         GaterankError: if helm, or the chart's schema of values, refuses them.
     """
-    options = _values(chart, values)
+    options = ["--kube-version", version, *_values(chart, values)]
     return tools.run("helm", "template", "try", chart, "--namespace", "rankers", *options, *more)
 
 
@@ -87,7 +88,8 @@ def _lint_image(path: Path) -> Callable[[Tools], None]:
 
 def _lint_chart(chart: Path, values: Path) -> Callable[[Tools], None]:
     def check(tools: Tools) -> None:
-        tools.run("helm", "lint", "--strict", chart, *_values(chart, values))
+        options = ["--strict", "--kube-version", VERSIONS[0], *_values(chart, values)]
+        tools.run("helm", "lint", chart, *options)
 
     return check
 
@@ -95,7 +97,7 @@ def _lint_chart(chart: Path, values: Path) -> Callable[[Tools], None]:
 def _check_objects(chart: Path, values: Path) -> Callable[[Tools], None]:
     def check(tools: Tools) -> None:
         for version in VERSIONS:
-            objects = render(tools, chart, values, "--kube-version", version)
+            objects = render(tools, chart, values, version=version)
             place = f"{tools.schemas / version}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
             options = ["-strict", "-summary", "-schema-location", place]
             tools.run("kubeconform", *options, "-", given=objects)
@@ -125,7 +127,7 @@ def _check_queries(path: Path) -> Callable[[Tools], None]:
 
 def _check_compose(tools: Tools) -> None:
     file = DEPLOYMENT / "compose" / "compose.yaml"
-    tools.run("compose", file, MODEL_DIR=str(ROOT / "deployment"))
+    tools.run("compose", "-f", file, "config", "--quiet", MODEL_DIR=str(ROOT / "deployment"))
 
 
 def _drop(_: str) -> None:

@@ -32,9 +32,10 @@ def write_schemas(packages: Path, folder: Path) -> None:
             packages / "kubernetes_validate/kubernetes-json-schema" / f"v{version}-local-strict"
         )
         for path in source.glob("*.json"):
-            # They name each other by a path of their package's.
-            text = path.read_text().replace(f"/api/{_DEFINITIONS}", _DEFINITIONS)
-            (target / path.name).write_text(text)
+            # They name each other by addresses, which kubeconform would ask for.
+            schema = json.loads(path.read_text().replace(f"/api/{_DEFINITIONS}", _DEFINITIONS))
+            schema.pop("$id", None)
+            (target / path.name).write_text(json.dumps(schema))
         job = make_job_schema(packages / "kubeflow/training/models")
         (target / "tfjob-kubeflow-v1.json").write_text(json.dumps(job, indent=1))
 
@@ -46,6 +47,7 @@ def make_job_schema(models: Path) -> dict[str, Any]:
         models: the SDK's folder of them; they are read, not imported.
     """
     return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "additionalProperties": False,
         "required": ["apiVersion", "kind", "metadata", "spec"],

@@ -21,8 +21,8 @@ _MODULES = {
     "helm": "helm.sh/helm/v3/cmd/helm@v3.21.4",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
     "promtool": "github.com/prometheus/prometheus/cmd/promtool@v0.316.0",
-    # What `docker compose config` reads a file with; the command itself needs no engine.
-    "compose": "github.com/compose-spec/compose-go/v2/cmd@v2.16.2",
+    # `docker compose`, which reads a file without an engine.
+    "compose": "github.com/docker/compose/v5/cmd@v5.0.2",
 }
 # Of Prometheus' ways to find servers promtool needs only the one that is used here.
 _TAGS = {"promtool": "remove_all_sd,enable_kubernetes_sd"}

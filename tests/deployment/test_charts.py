@@ -214,7 +214,7 @@ def test_a_command_of_a_chart_is_one_of_the_command_line(name):
         (SERVING, "gaterank", "replica=3"),
         (TRAINING, "run", "kind=mpi"),
         (TRAINING, "multi_worker", "train.workers=0"),
-        (TRAINING, "run", "ranker="),
+        (TRAINING, "run", "claim="),
     ],
 )
 def test_wrong_values_are_refused(chart, name, wrong):

@@ -87,7 +87,8 @@ def test_an_alert_that_comes_too_late_is_a_fault(tmp_path):
 
 
 def test_a_compose_file_without_models_is_a_fault():
-    said = refuses("compose", "deployment/compose/compose.yaml", MODEL_DIR="")
+    file = "deployment/compose/compose.yaml"
+    said = refuses("compose", "-f", file, "config", MODEL_DIR="")
     assert "a folder of numbered versions" in said
 
 
