@@ -7,7 +7,7 @@ import click
 
 from pipeline.cli.main import main
 from pipeline.cli.options import config_argument, examples_option, span_option
-from pipeline.cli.quiet import hush_beam, load_tensorflow
+from pipeline.cli.quiet import hush_beam
 from trainer.config import ROLES, Role
 
 
@@ -44,7 +44,6 @@ def train_member(
     `training.strategy` of CONFIG is multi_worker or parameter_server. The same command goes on
     from the last checkpoint. Exit codes are those of `gaterank train`.
     """
-    load_tensorflow()
     hush_beam()
     from deployment.training.member import Asked, find_cluster, train_part
     from pipeline.config import load_config

@@ -3,7 +3,9 @@
 import shutil
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from pipeline.code_version import code_version
@@ -93,7 +95,9 @@ def train_part(asked: Asked, cluster: Cluster, wait_seconds: float) -> None:
         run_job(_wait_for_job(shared / _JOB_FILE, wait_seconds))
         return
     with full_disk_is_said(asked.out), taking_the_place_of(asked.out, TRAINING_FILE) as folder:
-        job = _prepare(asked, files, shared, folder)
+        # TensorFlow's first deed in a process that steps with others must be to join them.
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            job = process.submit(_prepare, asked, files, shared, folder).result()
         run_job(job)
         shutil.copytree(job.transform_dir, folder / _TRANSFORM)
     shutil.rmtree(unfinished_folder(asked.out), ignore_errors=True)

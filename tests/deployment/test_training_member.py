@@ -137,7 +137,7 @@ def is_whole(out: Path) -> bool:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_two_workers_train_one_model(tmp_path, examples):
     said = train_all(tmp_path, examples, "multi_worker", worker=2)
