@@ -17,7 +17,7 @@ ENGINE ?= spark
 WORKERS ?= $(shell echo $$(( $$(nproc) < 4 ? $$(nproc) + 1 : 4 )))
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --durations=15
 
-.PHONY: help demo test test-fast test-long engine-test experiment bench pictures lint types check lock clean
+.PHONY: help demo test test-fast test-long engine-test validate-deployment experiment bench pictures lint types check lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ test-long: $(READY)  ## what takes too long for every change: tuning, more strat
 
 engine-test: $(READY)  ## ingestion on a cluster, workers killed: the same bytes? ENGINE=flink
 	$(BIN)/python -m deployment.engines trial $(ENGINE) $(ARGS)
+
+validate-deployment: $(READY)  ## images, charts, rules and dashboards, by tools that it gets first
+	$(BIN)/python -m deployment.validation
 
 experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="--quick"
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }
