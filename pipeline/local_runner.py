@@ -84,10 +84,13 @@ def run_step(
     """
     folder = find_logs(config, logs)
     check_span(config, step.span)
-    with full_disk_is_said(workspace.folder), workspace.locked(step.patience):
-        with logged_to(workspace.new_log_file()) as say:
-            _run(config, workspace, folder, say, step)
-            return workspace.run(step.run_id)
+    with (
+        full_disk_is_said(workspace.folder),
+        workspace.locked(step.patience),
+        logged_to(workspace.new_log_file()) as say,
+    ):
+        _run(config, workspace, folder, say, step)
+        return workspace.run(step.run_id)
 
 
 def find_logs(config: RankerConfig, logs: Path | str | None) -> str:

@@ -1,6 +1,6 @@
 """`make airflow-demo`: two scheduled days by a real scheduler, the second from the first's model.
 
-    python -m deployment.airflow.demo --bin build/airflow/venv/bin
+python -m deployment.airflow.demo --bin build/airflow/venv/bin
 """
 
 import shutil
@@ -22,11 +22,15 @@ from transforms.rolling.inputs import spans_ahead
 ROOT = Path(__file__).resolve().parents[2]
 _DAYS = 2
 _WINDOW = 2
+_FAST = {"poll": "15s", "retry_delay": "10s"}
 _POLL_SECONDS = 5.0
+_WAITING = (None, "scheduled", "queued")
 
 
 @click.command()
-@click.option("--bin", "bin_folder", required=True, type=click.Path(path_type=Path), help="Airflow's.")
+@click.option(
+    "--bin", "bin_folder", required=True, type=click.Path(path_type=Path), help="Airflow's."
+)
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/airflow/demo"))
 @click.option("--impressions", default=8000, show_default=True, help="A day.")
 @click.option("--port", default=8080, show_default=True, help="Of the web server.")
@@ -86,7 +90,12 @@ def write_inputs(folder: Path, impressions: int, today: date) -> Path:
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     ahead = spans_ahead(load_config(path).data_config())
     first = today - timedelta(days=ahead + _DAYS)
-    document["schedule"] = {"start": first, "cron": "0 0 * * *", "poll": "15s", "retry_delay": "10s"}
+    document["schedule"] = {
+        "start": first,
+        "cron": "0 0 * * *",
+        "poll": "15s",
+        "retry_delay": "10s",
+    }
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     begin = first - timedelta(days=_WINDOW - 1)
     days = (today - begin).days
@@ -116,7 +125,11 @@ def _wait(airflow: Instance, name: str, seconds: float) -> None:
         time.sleep(_POLL_SECONDS)
         for run in airflow.runs(name):
             for task, state in airflow.tasks(name, run).items():
-                if state and state not in ("scheduled", "queued") and (run, task, state) not in told:
+                if (
+                    state
+                    and state not in ("scheduled", "queued")
+                    and (run, task, state) not in told
+                ):
                     told.add((run, task, state))
                     click.echo(f"{datetime.now(UTC):%H:%M:%S}  {run}  {task}: {state}")
 

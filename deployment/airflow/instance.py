@@ -77,7 +77,8 @@ class Instance:
             text=True,
         )
         if done.returncode:
-            raise GaterankError(f"airflow {' '.join(words[:2])}: {done.stdout}{done.stderr}"[-3000:])
+            said = f"{done.stdout}{done.stderr}"[-3000:]
+            raise GaterankError(f"airflow {' '.join(words[:2])}: {said}")
         return done.stdout
 
     def start_scheduler(self) -> None:

@@ -11,7 +11,7 @@ from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.config import load_config
 from transforms.errors import InputError, NotBlessedError, NotReadyError
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w.:+@-]{0,199}")
+_RUN_ID = re.compile(r"\w[\w.:+@~-]{0,249}")
 workspace_option = click.option(
     "--workspace",
     required=True,
@@ -28,7 +28,9 @@ workspace_option = click.option(
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write."
 )
-def compile_(config: Path, target: str, workspace: Path, logs: Path | str | None, out: Path) -> None:
+def compile_(
+    config: Path, target: str, workspace: Path, logs: Path | str | None, out: Path
+) -> None:
     """Write CONFIG's pipeline as an orchestrator reads it: for Airflow, a JSON beside the DAG file.
 
     It has the components and what each waits for, the YAML's `schedule`, and the command that runs
@@ -112,7 +114,8 @@ def step(
 
     if not _RUN_ID.fullmatch(run_id):
         raise InputError(
-            f"--run-id: must be up to 200 letters, digits and any of _ . : + @ -. Received: {run_id!r}"
+            "--run-id: must be up to 250 letters, digits and any of _ . : + @ ~ -. "
+            f"Received: {run_id!r}"
         )
     place = Workspace(workspace)
     run = run_step(load_config(config), place, logs, Step(run_id, node, span, patience))

@@ -99,7 +99,7 @@ def describe_window(window: Sequence[StoredSpan]) -> list[dict[str, Any]]:
 
 
 def require_examples(window: Sequence[StoredSpan]) -> None:
-    """Refuses a window whose last span is empty: its model would pass for that of a day that is not.
+    """Refuses a window whose last span is empty: its model would be the day before's again.
 
     Raises:
         InputError: naming the day.

@@ -42,6 +42,7 @@ from gaterank_steps import (
 
 _LOG = logging.getLogger("gaterank.alerts")
 _SENSOR = "day_is_there"
+_YAML = r"^/.+\.ya?ml$"
 _POST_SECONDS = 10
 
 
@@ -64,7 +65,7 @@ class DayIsThere(BaseSensorOperator):
         outcome = outcome_of(code)
         if outcome not in (Outcome.DONE, Outcome.NOT_READY):
             raise AirflowException(f"{day}: `gaterank ready` has ended with exit code {code}")
-        run_id = f"{context['run_id']}@{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        run_id = f"{context['run_id'][:200]}@{datetime.now(UTC):%Y%m%dT%H%M%S}"
         settled = {"config": params["config"], "day": day, "run_id": run_id}
         return PokeReturnValue(outcome is Outcome.DONE, settled)
 
@@ -100,7 +101,8 @@ def _run(log: logging.Logger, words: list[str]) -> int:
     with Command(words) as command:
         for line in command.lines():
             log.info("%s", line)
-        return command.wait()
+        code: int = command.wait()
+    return code
 
 
 def report(event: str, alerts: str, context: Any) -> None:
@@ -120,7 +122,9 @@ def report(event: str, alerts: str, context: Any) -> None:
     )
 
 
-def report_late(alerts: str, dag: DAG, _tasks: str, _blocking: str, slas: Iterable[Any], *_: Any) -> None:
+def report_late(
+    alerts: str, dag: DAG, _tasks: str, _blocking: str, slas: Iterable[Any], *_: Any
+) -> None:
     """The same of runs that were not done by their deadline (Airflow calls it an SLA miss)."""
     for sla in slas:
         when = {"interval_start": sla.execution_date.isoformat()}
@@ -129,7 +133,7 @@ def report_late(alerts: str, dag: DAG, _tasks: str, _blocking: str, slas: Iterab
 
 def post(alerts: str, record: Mapping[str, Any]) -> None:
     """Logs a record, and posts it if there is a connection; a webhook that fails fails no task."""
-    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds")} | record)
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **record})
     _LOG.warning("%s", line)
     try:
         webhook = BaseHook.get_connection(alerts)
@@ -165,7 +169,9 @@ def make_dag(graph: Mapping[str, Any]) -> DAG:
         max_active_runs=1,
         max_active_tasks=1,
         params={
-            "config": Param(graph["config"], type="string", pattern=r"^/.+\.ya?ml$", maxLength=4096),
+            "config": Param(
+                graph["config"], type="string", pattern=r"^/.+\.ya?ml$", maxLength=4096
+            ),
             "day": Param(None, type=["null", "string"], format="date"),
         },
         default_args={

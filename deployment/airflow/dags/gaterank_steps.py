@@ -52,8 +52,8 @@ def outcome_of(code: int) -> Outcome:
     """Whatever is not known to be for good may pass: a full disk, a lost worker, a kill.
 
     Example:
-        >>> outcome_of(0), outcome_of(2), outcome_of(8), outcome_of(-9)
-        (<Outcome.DONE: 'done'>, <Outcome.FAILED: 'failed'>, <Outcome.AGAIN: 'try again'>, <Outcome.AGAIN: 'try again'>)
+        >>> [outcome_of(code).value for code in (0, 2, 8, -9)]
+        ['done', 'failed', 'try again', 'try again']
     """
     return _OUTCOMES.get(code, Outcome.AGAIN)
 
@@ -147,7 +147,11 @@ class Command:
 
     def __init__(self, words: list[str]) -> None:
         # Nothing of Airflow's, such as the password of its database, is for the command.
-        variables = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW"))}
+        variables = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AIRFLOW", "_AIRFLOW"))
+        }
         self._process = subprocess.Popen(
             words,
             env=variables,
