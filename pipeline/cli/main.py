@@ -34,7 +34,7 @@ _VERBS = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit codes: 0 done, 1 failed, 2 bad input or configuration, 3 too many dead letters, "
-        "4 the candidate was not blessed, 5 an anomaly in the data, "
+        "4 the candidate was not blessed, or a later day is served, 5 an anomaly in the data, "
         "6 a process of a training ended, 7 a day's logs are not there yet, "
         "8 SIGTERM ended a training, which goes on if it is run again, 9 a loss is not finite."
     ),

@@ -9,8 +9,9 @@ import click
 
 from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.config import load_config
-from transforms.errors import InputError, NotBlessedError, NotReadyError
+from transforms.errors import InputError, NotReadyError
 
+_PUSHER = "Pusher"
 _RUN_ID = re.compile(r"\w[\w.:+@~-]{0,249}")
 workspace_option = click.option(
     "--workspace",
@@ -109,6 +110,7 @@ def step(
     What it waits for must have ended under the same --run-id. A component that has ended there
     does nothing. Exit codes as of `run`; 4 of the Pusher: nothing was pushed.
     """
+    from pipeline.cli.pushed import check_pushed
     from pipeline.local_runner import Step, run_step
     from pipeline.workspace import Workspace
 
@@ -119,9 +121,6 @@ def step(
         )
     place = Workspace(workspace)
     run = run_step(load_config(config), place, logs, Step(run_id, node, span, patience))
-    if "PushedModel" in run.artifacts and node == "Pusher":
-        if run.pushed_version is None:
-            verdict = run.document("ModelEvaluation", "figures.json")["verdict"]
-            reason = "a later day's model is served" if run.blessed else verdict["summary"]
-            raise NotBlessedError(f"nothing was pushed: {reason}")
+    if node == _PUSHER:
+        check_pushed(run)
         click.echo(f"pushed as version {run.pushed_version}")

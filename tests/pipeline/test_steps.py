@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -138,6 +139,26 @@ def test_what_cannot_be_run_is_refused(days):
     assert not days.workspace.folder.joinpath("artifacts").exists()
 
 
+def test_a_step_waits_for_whoever_holds_the_workspace(tmp_path):
+    space = Workspace(tmp_path / "workspace")
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with space.locked():
+            taken.set()
+            done.wait(30)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    assert taken.wait(30)
+    with pytest.raises(InputError, match="another run is using this workspace"), space.locked(0.6):
+        pass
+    threading.Timer(0.7, done.set).start()
+    with space.locked(patience=30):
+        assert done.is_set()
+    other.join()
+
+
 @pytest.mark.slow
 def test_a_day_is_run_component_by_component(days, first):
     assert first.blessed
@@ -187,7 +208,7 @@ def test_an_old_day_with_late_data_is_trained_again_and_not_pushed_over_a_later_
     try:
         ended = days.run(1, "first_late")
         assert {node for node, error in ended.items() if error} == {"Pusher"}
-        assert re.search("a later day's model is served", str(ended["Pusher"]))
+        assert re.search("the model of a later day is served", str(ended["Pusher"]))
         assert NotBlessedError.exit_code == 4
         run = days.workspace.run("first_late")
         assert run.uri("Model") != first.uri("Model")
