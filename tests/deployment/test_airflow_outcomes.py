@@ -194,6 +194,14 @@ def test_what_may_pass_is_tried_again_and_what_does_not_is_not(scene, webhook):
     assert events == [("failed", "LogExampleGen"), ("not_pushed", "Pusher")]
 
 
+def test_a_day_that_is_not_done_by_its_deadline_is_reported(scene, webhook):
+    scene.start({f"ready {day(1)}": [7]}, days=2, deadline=0)
+    scene.wait(lambda: any(alert["event"] == "late" for _, alert in webhook.posts))
+    alert = next(alert for _, alert in webhook.posts if alert["event"] == "late")
+    assert alert["task"] == "ReportGates"
+    assert alert["interval_start"] == f"{day(1)}T00:00:00+00:00"
+
+
 def test_two_runs_at_once_go_one_after_the_other(scene):
     scene.start({"seconds": {"CandidateTrainer": 20}})
     scene.wait(lambda: any(one["name"] == "CandidateTrainer" for one in scene.journal()))

@@ -202,7 +202,8 @@ def make_dag(graph: Mapping[str, Any]) -> DAG:
             task_id=node["id"],
             graph=graph,
             execution_timeout=timedelta(seconds=graph["step_timeout"]),
-            sla=timedelta(seconds=graph["deadline"]) if node["id"] == last else None,
+            # Airflow counts from the begin of the data interval, a day before the run is due.
+            sla=timedelta(days=1, seconds=graph["deadline"]) if node["id"] == last else None,
             # The report is also for a model that was refused.
             trigger_rule=TriggerRule.NONE_FAILED if after_push else TriggerRule.ALL_SUCCESS,
             dag=dag,
