@@ -12,12 +12,14 @@ DEMO ?= demo
 IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
 ENGINE ?= spark
+AIRFLOW := build/airflow/venv
 # A file's tests share costly fixtures, so a file stays with one worker. There are more workers
 # than cores, for they often wait for processes that they have started.
 WORKERS ?= $(shell echo $$(( $$(nproc) < 4 ? $$(nproc) + 1 : 4 )))
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --durations=15
 
-.PHONY: help demo test test-fast test-long engine-test validate-deployment experiment bench pictures lint types check lock clean
+.PHONY: help demo test test-fast test-long engine-test airflow-demo validate-deployment experiment \
+	bench pictures lint types check lock airflow-lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +56,18 @@ engine-test: $(READY)  ## ingestion on a cluster, workers killed: the same bytes
 validate-deployment: $(READY)  ## images, charts, rules and dashboards, by tools that it gets first
 	$(BIN)/python -m deployment.validation
 
+$(AIRFLOW)/.ready: $(READY) deployment/airflow/requirements.lock
+	python3.11 -m venv $(AIRFLOW)
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --no-deps --require-hashes \
+		-r deployment/airflow/requirements.lock || \
+		$(AIRFLOW)/bin/python -m pip install --quiet --no-deps --require-hashes \
+		-r deployment/airflow/requirements.lock
+	$(AIRFLOW)/bin/python -m compileall -q -j 0 $(AIRFLOW)/lib >/dev/null || true
+	touch $@
+
+airflow-demo: $(AIRFLOW)/.ready  ## two scheduled days by a real Airflow, on loopback
+	$(BIN)/python -m deployment.airflow.demo --bin $(AIRFLOW)/bin $(ARGS)
+
 experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="--quick"
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.experiments.$(NAME) $(ARGS)
@@ -78,6 +92,11 @@ lock: $(READY)  ## resolve requirements.in and its overrides into requirements.l
 	$(BIN)/uv pip compile requirements.in --override requirements.overrides \
 		--python-version 3.11 --generate-hashes --no-header --upgrade --quiet \
 		--output-file requirements.lock
+
+airflow-lock: $(READY)  ## the same for Airflow's own environment
+	$(BIN)/uv pip compile deployment/airflow/requirements.in \
+		--python-version 3.11 --generate-hashes --no-header --upgrade --quiet \
+		--output-file deployment/airflow/requirements.lock
 
 clean:  ## remove the environment and the demo
 	rm -rf $(VENV) $(DEMO) build

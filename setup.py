@@ -13,7 +13,12 @@ setup(
     packages=find_packages(include=[*FOLDERS, *(f"{folder}.*" for folder in FOLDERS)]),
     package_data={
         "pipeline": ["report/*.html.j2", "report/*.css"],
-        "deployment": ["engines/*.properties", "engines/*.xml", "engines/*/*.txt"],
+        "deployment": [
+            "airflow/dags/*.py",
+            "engines/*.properties",
+            "engines/*.xml",
+            "engines/*/*.txt",
+        ],
     },
     entry_points={"console_scripts": ["gaterank = pipeline.cli.main:main"]},
 )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, model_validator
 
+from pipeline.schedule import Schedule
 from pipeline.strict_yaml import read_yaml
 from trainer.config import ROLES, Role, TrainerConfig, Training, check_gate
 from trainer.gates.options import TopKOptions
@@ -120,6 +121,7 @@ class RankerConfig(TrainerConfig, DataConfig):
         beam: the engine that ingestion and the statistics run on; it changes no result.
         tuning: which options `gaterank tune` searches; null for none.
         bulk_inference: which examples each run scores, as Parquet; null for none.
+        schedule: when an orchestrator runs it; null for none.
     """
 
     name: Name
@@ -128,6 +130,7 @@ class RankerConfig(TrainerConfig, DataConfig):
     beam: Beam = Beam()
     tuning: Tuning | None = None
     bulk_inference: BulkInference | None = None
+    schedule: Schedule | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
@@ -173,11 +176,11 @@ class RankerConfig(TrainerConfig, DataConfig):
         return DataConfig(logs=self.logs, features=self.features, tasks=self.tasks)
 
     def without_engine(self) -> "RankerConfig":
-        """The same ranker on the engine that is the default, as what results depend on.
+        """The same ranker, on the default engine and without a schedule: what results depend on.
 
         What tuning finds goes to the trainers; how it searched, no other result depends on.
         """
-        changes = {"beam": Beam(), "tuning": None, "bulk_inference": None}
+        changes = {"beam": Beam(), "tuning": None, "bulk_inference": None, "schedule": None}
         return self.model_copy(update=changes)
 
     def trainer_config(self, role: Role) -> TrainerConfig:

@@ -8,6 +8,7 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.channel import BaseChannel, Channel
 
+from pipeline.components.log_example_gen import SPAN
 from pipeline.config import RankerConfig
 from trainer.config import ROLES, Role
 
@@ -15,6 +16,7 @@ _ID_OF = {
     "candidate": constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY,
     "baseline": constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY,
 }
+_NO_SPAN = -1
 _INPUT, _OUTPUT = metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.OUTPUT
 
 
@@ -23,7 +25,9 @@ class LatestBlessed(ResolverStrategy):
 
     TFX's own strategy knows candidates only. And a run that is repeated would begin from its own
     result, train the same examples again, and find nothing in the cache: models that were
-    trained on the examples of this run are passed over.
+    trained on the examples of this run are passed over. Of spans only models of earlier ones
+    count, the latest first: an old day that is run again would else begin from a model that has
+    seen the days after it, and end as another model than the first time.
 
     Args:
         role: `candidate` or `baseline`.
@@ -38,13 +42,21 @@ class LatestBlessed(ResolverStrategy):
         """Chooses among all models and blessings of the pipeline; none if there is none."""
         models = {model.id: model for model in input_dict["model"]}
         examples = {artifact.id for artifact in input_dict["examples"]}
-        chosen = []
-        for blessing in sorted(input_dict["blessing"], key=lambda a: a.id, reverse=True):
+        today = _span_of(store, examples)
+        newest: tuple[int, int] | None = None
+        chosen: list[Artifact] = []
+        for blessing in input_dict["blessing"]:
             model = models.get(blessing.get_int_custom_property(self._id_of))
             is_blessed = blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-            if model and is_blessed and not examples & _trained_on(store, model.id):
-                chosen = [model]
-                break
+            if model is None or not is_blessed:
+                continue
+            seen = _inputs_of(store, {model.id})
+            span = _span_of(store, seen)
+            if seen & examples or (today != _NO_SPAN and span >= today):
+                continue
+            rank = (span if today != _NO_SPAN else _NO_SPAN, blessing.id)
+            if newest is None or rank > newest:
+                newest, chosen = rank, [model]
         return {key: chosen if key == "model" else [] for key in input_dict}
 
 
@@ -68,9 +80,19 @@ def find_bases(config: RankerConfig, examples: BaseChannel) -> dict[Role, Resolv
     }
 
 
-def _trained_on(store: metadata_store.MetadataStore, model: int) -> set[int]:
-    """What went into the executions that a model came out of."""
-    made = store.get_events_by_artifact_ids([model])
+def _span_of(store: metadata_store.MetadataStore, transformed: set[int]) -> int:
+    """The last span that transformed examples were made of, as LogExampleGen wrote it down."""
+    for artifact in store.get_artifacts_by_id(sorted(transformed | _inputs_of(store, transformed))):
+        if SPAN in artifact.custom_properties:
+            return int(artifact.custom_properties[SPAN].int_value)
+    return _NO_SPAN
+
+
+def _inputs_of(store: metadata_store.MetadataStore, artifacts: set[int]) -> set[int]:
+    """What went into the executions that some artifacts came out of."""
+    made = store.get_events_by_artifact_ids(sorted(artifacts))
     executions = {event.execution_id for event in made if event.type == _OUTPUT}
+    if not executions:
+        return set()
     read = store.get_events_by_execution_ids(executions)
     return {event.artifact_id for event in read if event.type == _INPUT}

@@ -1,8 +1,9 @@
-"""Runs the pipeline on this machine, component by component, in one process."""
+"""Runs the pipeline on this machine: all components in one process, or one of them."""
 
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
@@ -11,6 +12,22 @@ from pipeline.workspace import Run, Workspace
 from trainer.checkpoints.folder import remove_finished
 from transforms.errors import InputError
 from transforms.storage import is_uri
+
+
+class Step(NamedTuple):
+    """What of a run is to be run.
+
+    Attributes:
+        run_id: names the run in ML Metadata.
+        node: the component; None for all.
+        span: the last one to train on; None for the newest that is complete.
+        patience: seconds to wait for another run that holds the workspace.
+    """
+
+    run_id: str
+    node: str | None = None
+    span: int | None = None
+    patience: float = 0.0
 
 
 def run_local(
@@ -39,8 +56,41 @@ def run_local(
         log_file = workspace.new_log_file()
         with logged_to(log_file) as say:
             say(f"{config.name}: run in {workspace.folder}, log in {log_file}")
-            _run(config, workspace, folder, say, span)
+            _run(config, workspace, folder, say, Step(datetime.now().isoformat(), span=span))
             return workspace.runs()[0]
+
+
+def run_step(
+    config: RankerConfig, workspace: Workspace, logs: Path | str | None, step: Step
+) -> Run:
+    """Runs one component; others of the same run may be run by other processes, before or after.
+
+    Of a workspace one component runs at a time, of whatever run. One that has ended in this run
+    does nothing: an orchestrator may ask twice, for it may not have heard of the end.
+
+    Args:
+        config: the whole YAML.
+        workspace: where artifacts, metadata and pushed versions are kept.
+        logs: folder of the log files, or its URI; None for the YAML's `logs.path`.
+        step: what to run.
+
+    Returns:
+        The run as it is now.
+
+    Raises:
+        InputError: if there is no such component, or another run holds the workspace for longer
+            than `step.patience`.
+        GaterankError: see `run_local`.
+    """
+    folder = find_logs(config, logs)
+    check_span(config, step.span)
+    with (
+        full_disk_is_said(workspace.folder),
+        workspace.locked(step.patience),
+        logged_to(workspace.new_log_file()) as say,
+    ):
+        _run(config, workspace, folder, say, step)
+        return workspace.run(step.run_id)
 
 
 def find_logs(config: RankerConfig, logs: Path | str | None) -> str:
@@ -69,7 +119,7 @@ def check_span(config: RankerConfig, span: int | None) -> None:
         raise InputError("span: needs `logs.spans` in the YAML")
 
 
-def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, span: int | None) -> None:
+def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, step: Step) -> None:
     started = time.monotonic()
     say("      loading TensorFlow and TFX ...")
     from pipeline.create_pipeline import create_pipeline
@@ -77,8 +127,8 @@ def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, span: 
     from transforms.engine import make_tfx_args
 
     places, args = workspace.places(config.name, logs), make_tfx_args(config.beam)
-    pipeline = create_pipeline(config, places, list(args), span)
+    pipeline = create_pipeline(config, places, list(args), step.span)
     with lines_said(say):
-        SequentialRunner(say, run_id=datetime.now().isoformat()).run(pipeline)
+        SequentialRunner(say, step.run_id, step.node).run(pipeline)
     remove_finished(places.checkpoints)
-    say(f"      all components: {time.monotonic() - started:.0f} s")
+    say(f"      {step.node or 'all components'}: {time.monotonic() - started:.0f} s")

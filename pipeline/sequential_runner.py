@@ -1,6 +1,7 @@
 """TFX's local orchestrator, but one that says how far it is."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
@@ -10,7 +11,9 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils, tfx_runner
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.leftovers import remove_leftovers
 from pipeline.progress import Say
+from transforms.errors import InputError
 
 
 class SequentialRunner(tfx_runner.IrBasedRunner):
@@ -22,22 +25,34 @@ class SequentialRunner(tfx_runner.IrBasedRunner):
     Args:
         say: prints a line.
         run_id: names the run in ML Metadata.
+        only: the component to launch; by default all. What comes before it must have ended in a
+            run of the same name; one that has ended there itself does nothing.
     """
 
-    def __init__(self, say: Say, run_id: str) -> None:
+    def __init__(self, say: Say, run_id: str, only: str | None = None) -> None:
         super().__init__()
         self._say = say
         self._run_id = run_id
+        self._only = only
 
     def run_with_ir(
         self, pipeline: pipeline_pb2.Pipeline, run_options: Any = None, **kwargs: Any
     ) -> None:
-        """Runs a compiled pipeline; an error of a component ends it."""
+        """Runs a compiled pipeline; an error of a component ends it.
+
+        Raises:
+            InputError: if it has no component `only`.
+        """
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
         )
         nodes = [node.pipeline_node for node in pipeline.nodes]
+        names = [node.node_info.id for node in nodes]
+        if self._only is not None and self._only not in names:
+            raise InputError(f"the component must be one of {names}. Received: {self._only!r}")
         for count, node in enumerate(nodes, start=1):
+            if self._only not in (None, node.node_info.id):
+                continue
             place = f"[{count}/{len(nodes)}] {node.node_info.id}"
             self._say(f"{place} ...")
             started = time.monotonic()
@@ -51,6 +66,9 @@ class SequentialRunner(tfx_runner.IrBasedRunner):
         connection = deployment.metadata_connection_config
         store = metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
         node_id = node.node_info.id
+        with store as opened:
+            root = Path(pipeline.runtime_spec.pipeline_root.field_value.string_value)
+            remove_leftovers(opened.store, root, pipeline.pipeline_info.id, self._run_id, node_id)
         info = launcher.Launcher(
             pipeline_node=node,
             mlmd_connection=store,

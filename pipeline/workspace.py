@@ -93,14 +93,17 @@ class Workspace:
         return folder / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: float = 0.0) -> Iterator[None]:
         """Keeps a second run out of the workspace while the first goes on.
+
+        Args:
+            patience: seconds to wait for another run.
 
         Raises:
             InputError: if another run holds the workspace, or it can be no workspace.
             DiskFullError: if there is no room for it.
         """
-        with locked(self.folder, "workspace"):
+        with locked(self.folder, "workspace", patience):
             self._check_database()
             yield
 
@@ -117,6 +120,23 @@ class Workspace:
         Raises:
             InputError: if the folder is no workspace.
         """
+        store = self._store()
+        contexts = store.get_contexts_by_type("pipeline_run")
+        return [_read_run(store, c) for c in sorted(contexts, key=lambda c: c.id, reverse=True)]
+
+    def run(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            InputError: if the folder is no workspace, or has no such run.
+        """
+        store = self._store()
+        context = store.get_context_by_type_and_name("pipeline_run", run_id)
+        if context is None:
+            raise InputError(f"{self.folder}: must have the run. Received: {run_id!r}")
+        return _read_run(store, context)
+
+    def _store(self) -> metadata_store.MetadataStore:
         path = self.folder / _DATABASE
         if not path.is_file() or not path.stat().st_size:
             raise InputError(f"{self.folder}: must be a workspace of `gaterank run`")
@@ -124,9 +144,7 @@ class Workspace:
         config = metadata_store_pb2.ConnectionConfig()
         config.sqlite.filename_uri = str(path)
         config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-        store = metadata_store.MetadataStore(config)
-        contexts = store.get_contexts_by_type("pipeline_run")
-        return [_read_run(store, c) for c in sorted(contexts, key=lambda c: c.id, reverse=True)]
+        return metadata_store.MetadataStore(config)
 
     def span_stores(self) -> list[Path]:
         """The store of ingested spans of each ranker that has one."""

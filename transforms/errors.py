@@ -45,7 +45,7 @@ class DeadLetterRatioError(GaterankError):
 
 
 class NotBlessedError(GaterankError):
-    """The candidate did not meet a threshold against the baseline; nothing was pushed."""
+    """Nothing was pushed: a threshold was not met, or a later day's model is served."""
 
     exit_code = 4
 
@@ -60,6 +60,12 @@ class ClusterError(GaterankError):
     """A process of a training over several has ended, or cannot be reached."""
 
     exit_code = 6
+
+
+class NotReadyError(GaterankError):
+    """The logs of a day, or the feedback that its labels wait for, are not there yet."""
+
+    exit_code = 7
 
 
 class PreemptedError(GaterankError):

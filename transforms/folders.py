@@ -3,8 +3,10 @@
 import contextlib
 import fcntl
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from pyarrow import fs
 
@@ -12,6 +14,7 @@ from transforms.errors import InputError, write_error
 from transforms.storage import is_uri, locate, write_whole
 
 _UNFINISHED = ".unfinished"
+_POLL_SECONDS = 0.5
 
 
 def make_folder(folder: Path) -> None:
@@ -28,12 +31,13 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, what: str) -> Iterator[None]:
+def locked(folder: Path, what: str, patience: float = 0.0) -> Iterator[None]:
     """Keeps a second process out of a folder, which is made if it is not there.
 
     Args:
         folder: gets the file `.lock`.
         what: of the folder, for the message.
+        patience: seconds to wait for another process that holds the folder.
 
     Raises:
         InputError: if another process holds the folder, or it cannot be made.
@@ -45,11 +49,20 @@ def locked(folder: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise write_error(folder, error) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{folder}: another run is using this {what}") from None
+        end = time.monotonic() + patience
+        while not _take(lock):
+            if time.monotonic() >= end:
+                raise InputError(f"{folder}: another run is using this {what}")
+            time.sleep(_POLL_SECONDS)
         yield
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ class Daemons:
     """The daemons of one folder, which gets `<name>.pid` and `<name>.log` of each.
 
     Each inherits a mark with the folder's name, and so does whatever it starts itself:
-    nothing that lacks the mark is ever stopped, nothing that has it is left.
+    nothing that lacks the mark is ever stopped, nothing that has it is left. A program that
+    writes its title over its environment is known by its session, which it began in the folder.
 
     Args:
         folder: made if it is not there.
@@ -79,14 +80,23 @@ class Daemons:
     def processes(self) -> dict[int, str]:
         """Process -> command line, of the daemons and of whatever they started."""
         mark = f"{_MARK}={self.folder}".encode()
+        sessions = {path.read_text() for path in self.folder.glob("*.pid")}
         found = {}
         for entry in Path("/proc").iterdir():
             # A process may end, or be another user's, while it is looked at.
             with suppress(OSError):
-                if entry.name.isdecimal() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                if not entry.name.isdecimal():
+                    continue
+                marks = (entry / "environ").read_bytes().split(b"\0")
+                if mark in marks or self._is_of(entry, sessions):
                     line = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
                     found[int(entry.name)] = line.decode(errors="replace")
         return found
+
+    def _is_of(self, process: Path, sessions: set[str]) -> bool:
+        """Whether a process is in one of some sessions, and where they were begun."""
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+        return fields[3] in sessions and (process / "cwd").readlink() == self.folder
 
     def cpu_seconds(self) -> float:
         """What the daemons have used so far, with whatever they started that has ended."""

@@ -17,6 +17,7 @@ from pipeline.cli.model import score, train
 from pipeline.cli.rank import rank
 from pipeline.cli.run import run
 from pipeline.cli.serve import serve
+from pipeline.cli.steps import compile_, ready, step
 from pipeline.cli.tuning import tune
 from transforms.errors import DISK_IS_FULL, GaterankError
 
@@ -25,7 +26,7 @@ _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, e
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
     demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, tune,
-    ingest, deadletters,
+    ingest, deadletters, compile_, ready, step,
 )  # fmt: skip
 
 
@@ -33,9 +34,9 @@ _VERBS = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         "Exit codes: 0 done, 1 failed, 2 bad input or configuration, 3 too many dead letters, "
-        "4 the candidate was not blessed, 5 an anomaly in the data, "
-        "6 a process of a training ended, 8 SIGTERM ended a training, which goes on if it is run "
-        "again, 9 a loss is not finite."
+        "4 the candidate was not blessed, or a later day is served, 5 an anomaly in the data, "
+        "6 a process of a training ended, 7 a day's logs are not there yet, "
+        "8 SIGTERM ended a training, which goes on if it is run again, 9 a loss is not finite."
     ),
 )
 @click.version_option(package_name="gaterank")

@@ -6,7 +6,6 @@ import click
 
 from pipeline.cli.options import config_argument, logs_option, span_option
 from pipeline.config import load_config
-from transforms.errors import NotBlessedError
 
 
 @click.command()
@@ -25,9 +24,10 @@ def run(config: Path, workspace: Path, logs: Path | str | None, span: int | None
     A second run does again only what its changed inputs ask for; a run that was cut short
     goes on after the last component that finished. With `logs.spans` only days that are new
     or have changed are ingested, and the last `window` days are trained on. Exit code 4 if
-    the candidate does not beat the baseline as `evaluation.thresholds` ask: nothing is pushed
-    then.
+    the candidate does not beat the baseline as `evaluation.thresholds` ask, or the model of a
+    later day is served: nothing is pushed then.
     """
+    from pipeline.cli.pushed import check_pushed
     from pipeline.local_runner import run_local
     from pipeline.report.summary import print_summary
     from pipeline.workspace import Workspace
@@ -36,6 +36,4 @@ def run(config: Path, workspace: Path, logs: Path | str | None, span: int | None
     space = Workspace(workspace)
     finished = run_local(ranker, space, logs, span)
     print_summary(finished)
-    if not finished.blessed:
-        verdict = finished.document("ModelEvaluation", "figures.json")["verdict"]
-        raise NotBlessedError(verdict["summary"])
+    check_pushed(finished)

@@ -33,7 +33,7 @@ from transforms.listing import fingerprint_files, list_files
 from transforms.rolling.inputs import find_spans, newest_complete, spans_ahead
 from transforms.rolling.roll import Rolling, make_recipe, roll
 from transforms.rolling.store import SpanStore
-from transforms.rolling.window import assemble
+from transforms.rolling.window import assemble, require_examples
 from transforms.spans.files import files_of
 
 FINGERPRINT = example_gen_utils.FINGERPRINT_PROPERTY_NAME
@@ -129,7 +129,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             make_recipe(config, exec_properties["code_version"]),
             self._make_beam_pipeline,
         )
-        assemble(config, roll(rolling, exec_properties["span"]), outputs)
+        window = roll(rolling, exec_properties["span"])
+        require_examples(window)
+        assemble(config, window, outputs)
 
 
 class LogExampleGen(base_beam_component.BaseBeamComponent):

@@ -1,7 +1,7 @@
 """PackageModel: the candidate with all that it needs where it is used.
 
-History features need to know what was known of users and items when training ended; only
-ingestion knows it, and Trainer does not see that.
+History features need to know what was known of users and items when training ended, and the
+Pusher which days a model has seen; only ingestion knows both, and Trainer does not see that.
 """
 
 import shutil
@@ -15,6 +15,7 @@ from tfx.utils import path_utils
 from pipeline.artifacts import IngestReport
 from serving.bulk_scoring.scorer import history_path
 from transforms.ingest.history.state import HISTORY_FILE
+from transforms.rolling.window import SPANS_FILE
 
 
 @component
@@ -38,7 +39,7 @@ def PackageModel(  # noqa: N802
 
 
 def package_model(model: Path, ingestion: Path, packaged: Path) -> None:
-    """Copies the SavedModel and puts the history, if there is one, into its assets.extra.
+    """Copies the SavedModel and puts history and spans, if there are any, into its assets.extra.
 
     Args:
         model: the SavedModel.
@@ -46,8 +47,8 @@ def package_model(model: Path, ingestion: Path, packaged: Path) -> None:
         packaged: the folder to fill.
     """
     shutil.copytree(model, packaged, dirs_exist_ok=True)
-    history = ingestion / HISTORY_FILE
-    if history.is_file():
-        place = history_path(packaged)
-        place.parent.mkdir(exist_ok=True)
-        shutil.copyfile(history, place)
+    extra = history_path(packaged).parent
+    for name in (HISTORY_FILE, SPANS_FILE):
+        if (ingestion / name).is_file():
+            extra.mkdir(exist_ok=True)
+            shutil.copyfile(ingestion / name, extra / name)

@@ -1,5 +1,7 @@
-"""PushModel: TFX's Pusher, but a version appears in the served folder all at once."""
+"""PushModel: TFX's Pusher, but a version appears all at once, and never goes back in time."""
 
+import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,22 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
+from serving.bulk_scoring.scorer import history_path
+from transforms.rolling.window import SPANS_FILE
+from transforms.small_files import read_small_file
+from transforms.spans.files import describe
+
+_LOG = logging.getLogger("gaterank.push")
+_MAX_BYTES = 1 << 20
+
 
 class Executor(pusher.Executor):
     """Copies beside the served folder first, then renames.
 
     A copy into the served folder itself, cut short, would leave half a version there. The
-    version is one more than the highest that is there, so that it always grows.
+    version is one more than the highest that is there, so that it always grows. A model of an
+    older span than that one's is not pushed: an old day that is run again, because late data came,
+    must not take the place of a later day's model.
     """
 
     def Do(  # noqa: N802
@@ -34,6 +46,12 @@ class Executor(pusher.Executor):
         proto_utils.json_to_proto(exec_properties["push_destination"], destination)
         served = Path(destination.filesystem.base_directory)
         model = Path(self.GetModelPath(input_dict))
+        last, served_last = last_span(model), last_span(newest_version(served))
+        if last is not None and served_last is not None and last < served_last:
+            days = describe(last), describe(served_last)
+            _LOG.warning("not pushed: it has seen days to %s, what is served to %s", *days)
+            self._MarkNotPushed(pushed)
+            return
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
         # Last: whatever fails before leaves nothing that a server could take up.
         version = push_version(model, served)
@@ -53,13 +71,33 @@ def push_version(model: Path, served: Path) -> Path:
         The version's folder.
     """
     served.mkdir(parents=True, exist_ok=True)
-    versions = [int(path.name) for path in served.iterdir() if path.name.isdecimal()]
+    newest = newest_version(served)
     # A server ignores names that are no numbers: the copy is invisible until its rename.
     incoming = served / ".incoming"
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         shutil.copytree(model, incoming)
-        return incoming.rename(served / str(max(versions, default=0) + 1))
+        return incoming.rename(served / str(int(newest.name) + 1 if newest else 1))
     except BaseException:
         shutil.rmtree(incoming, ignore_errors=True)
         raise
+
+
+def newest_version(served: Path) -> Path | None:
+    """The highest version in the served folder, None if there is none."""
+    if not served.is_dir():
+        return None
+    versions = [path for path in served.iterdir() if path.name.isdecimal()]
+    return max(versions, key=lambda path: int(path.name), default=None)
+
+
+def last_span(model: Path | None) -> int | None:
+    """The last span that a packaged model was trained on; None if it knows none.
+
+    Args:
+        model: the SavedModel, if there is one.
+    """
+    path = history_path(model).parent / SPANS_FILE if model else None
+    if path is None or not path.is_file():
+        return None
+    return max(int(one["span"]) for one in json.loads(read_small_file(path, _MAX_BYTES)))

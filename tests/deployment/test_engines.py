@@ -84,6 +84,20 @@ def test_a_daemon_is_ready_when_its_log_says_so_and_stopped_with_all_that_it_sta
     assert not any(Path(f"/proc/{process}/cwd").exists() for process in running)
 
 
+def test_a_daemon_that_hides_its_environment_is_stopped_too(daemons):
+    program = (
+        "import ctypes, os, sys, time; print('ready', flush=True); "
+        "start, end = map(int, open('/proc/self/stat').read().rpartition(')')[2].split()[47:49]); "
+        "ctypes.memset(start, 0, end - start); print('hidden', flush=True); time.sleep(600)"
+    )
+    daemons.start("hiding", [sys.executable, "-c", program], {}, "hidden")
+    pid = daemons.pid("hiding")
+    assert b"GATERANK" not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert set(daemons.processes()) == {pid}
+    daemons.stop()
+    assert not daemons.processes()
+
+
 def test_a_daemon_that_ends_before_it_is_ready_is_an_error(daemons):
     with pytest.raises(GaterankError, match=r"broken: did not get ready; see .*broken\.log"):
         daemons.start("broken", python("print('no')"), {}, "ready")

@@ -83,3 +83,32 @@ def test_a_run_that_is_repeated_does_not_begin_from_its_own_result(runs):
     today, _ = runs.add(is_blessed=True)
     runs.add(is_blessed=True, examples=today)
     assert runs.base("candidate", today) == [candidate.id]
+
+
+def of_span(runs, span: int):
+    """Transformed examples whose raw ones carry TFX's span."""
+    raw = runs.put("examples")
+    raw.mlmd_artifact.custom_properties["span"].int_value = span
+    runs.store.put_artifacts([raw.mlmd_artifact])
+    transformed = runs.put("examples")
+    (number,) = runs.store.put_executions([metadata_store_pb2.Execution(type_id=runs.trainer)])
+    events = [(raw, INPUT), (transformed, OUTPUT)]
+    runs.store.put_events(
+        [
+            metadata_store_pb2.Event(artifact_id=a.id, execution_id=number, type=kind)
+            for a, kind in events
+        ]
+    )
+    return transformed
+
+
+def test_an_old_day_that_is_run_again_begins_from_the_day_before_it(runs):
+    days = {span: runs.add(is_blessed=True, examples=of_span(runs, span)) for span in (7, 8, 9)}
+    assert runs.base("candidate", days[8][0]) == [days[7][1][0].id], "the same as the first time"
+    assert runs.base("baseline", of_span(runs, 8)) == [days[7][1][1].id], "late data of day 8"
+    assert runs.base("candidate", of_span(runs, 7)) == []
+
+
+def test_a_new_day_begins_from_the_latest_day_whatever_was_run_last(runs):
+    days = {span: runs.add(is_blessed=True, examples=of_span(runs, span)) for span in (8, 7)}
+    assert runs.base("candidate", of_span(runs, 9)) == [days[8][1][0].id]

@@ -30,10 +30,12 @@ def test_the_package_is_the_model_and_the_history_if_there_is_one(tmp_path, has_
     report.mkdir()
     if has_history:
         (report / "history.parquet").write_bytes(b"known")
+        (report / "spans.json").write_text("[]")
     package_model(model, report, target)
     assert (target / "saved_model.pb").read_bytes() == b"model"
     known = target / "assets.extra" / "history.parquet"
     assert known.is_file() == has_history
+    assert known.with_name("spans.json").is_file() == has_history
     assert not has_history or known.read_bytes() == b"known"
 
 

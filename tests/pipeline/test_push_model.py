@@ -1,5 +1,6 @@
 """A version appears in the served folder whole, or not at all."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -104,3 +105,18 @@ def test_a_push_whose_artifact_cannot_be_written_serves_nothing(push, served, tm
     with pytest.raises(FileExistsError):
         push()
     assert versions(served) == []
+
+
+def seen_until(model: Path, span: int) -> None:
+    extra = model / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    (extra / "spans.json").write_text(json.dumps([{"span": span - 1}, {"span": span}]))
+
+
+def test_a_model_of_an_older_day_never_takes_the_place_of_a_later_one(push, model, served):
+    for span, expected in ((8, [1]), (7, [1]), (8, [1, 2]), (9, [1, 2, 3])):
+        shutil.rmtree(served.parents[1] / "pushed", ignore_errors=True)
+        seen_until(model, span)
+        artifact = push()
+        assert versions(served) == expected
+        assert artifact.get_int_custom_property("pushed") == (span != 7)

@@ -51,13 +51,29 @@ def newest_complete(config: DataConfig, spans: Mapping[int, SpanFiles]) -> int:
         InputError: if there is none.
     """
     ahead, last = spans_ahead(config), max(spans)
-    complete = [n for n, span in spans.items() if has_impressions(span) and n + ahead <= last]
+    complete = [n for n in spans if day_is_complete(config, spans, n) is None]
     if not complete:
         raise InputError(
             f"span: must be named by --span, for none is complete: feedback may come {ahead} days "
             f"later, and the last day of the logs is {describe(last)}"
         )
     return complete[-1]
+
+
+def day_is_complete(config: DataConfig, spans: Mapping[int, SpanFiles], span: int) -> str | None:
+    """Whether a span can be trained on; None, or what it waits for.
+
+    Args:
+        config: its labels' windows say for how many days feedback comes.
+        spans: see `find_spans`.
+        span: the day.
+    """
+    if span not in spans or not has_impressions(spans[span]):
+        return "there are no impressions"
+    ahead, last = spans_ahead(config), max(spans)
+    if span + ahead > last:
+        return f"feedback may come {ahead} days later, and the logs end with {describe(last)}"
+    return None
 
 
 def span_input(config: DataConfig, spans: Mapping[int, SpanFiles], span: int) -> SpanInput:

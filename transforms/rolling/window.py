@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.config import DataConfig
+from transforms.errors import InputError
 from transforms.examples import SPLITS
 from transforms.ingest.counting.counts import COUNTS_FILE, IngestCounts
 from transforms.ingest.counting.merge import as_one_split, merge_counts
@@ -95,6 +96,20 @@ def describe_window(window: Sequence[StoredSpan]) -> list[dict[str, Any]]:
         }
         for one in window
     ]
+
+
+def require_examples(window: Sequence[StoredSpan]) -> None:
+    """Refuses a window whose last span is empty: its model would be the day before's again.
+
+    Raises:
+        InputError: naming the day.
+    """
+    last = window[-1]
+    if not last.counts().impressions.examples:
+        raise InputError(
+            f"{last.date}: the last day of a window must have examples. Received: none of "
+            f"{last.counts().impressions.read} impressions in {len(last.record.files)} files"
+        )
 
 
 def _split_of(config: DataConfig, window: Sequence[StoredSpan], one: StoredSpan) -> str | None:

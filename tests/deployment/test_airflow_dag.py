@@ -1,0 +1,86 @@
+"""The DAG as Airflow reads it, where `make airflow-demo` has made Airflow's environment."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployment.airflow.instance import DAGS
+from pipeline.config import load_config
+from pipeline.graph import airflow_document, pipeline_graph
+from tests.pipeline.tiny import tiny_document
+
+PYTHON = Path(__file__).resolve().parents[2] / "build" / "airflow" / "venv" / "bin" / "python"
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="`make airflow-demo` was not run")
+DESCRIBE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from gaterank_dag import gaterank_demo as dag
+tasks = {
+    task.task_id: {
+        "upstream": sorted(task.upstream_task_ids),
+        "pool": task.pool,
+        "rule": str(task.trigger_rule),
+        "sla": task.sla is not None,
+        "retries": task.retries,
+    }
+    for task in dag.tasks
+}
+about = {"runs": dag.max_active_runs, "start": dag.start_date.isoformat(), "catchup": dag.catchup}
+print("\\n" + json.dumps({"tasks": tasks, **about}))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny ranker with a schedule, compiled beside a copy of the DAG file."""
+    folder = tmp_path_factory.mktemp("dag")
+    document = tiny_document(schedule={"start": "2026-01-06", "retries": 3, "pool": "gpu"})
+    document["logs"]["spans"] = {"window": 2}
+    document["training"]["base"] = "latest_blessed"
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(document))
+    config = load_config(folder / "tiny.yaml")
+    compiled = airflow_document(config, folder / "tiny.yaml", ["gaterank"], folder / "w", "/logs")
+    (folder / "demo.airflow.json").write_text(json.dumps(compiled))
+    for path in DAGS.glob("*.py"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dag(folder: Path) -> dict[str, Any]:
+    variables = {**os.environ, "AIRFLOW_HOME": str(folder / "home"), "PYTHONPATH": ""}
+    words = [str(PYTHON), "-W", "ignore", "-c", DESCRIBE, str(folder)]
+    done = subprocess.run(words, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    described: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return described
+
+
+def test_the_dag_has_a_task_a_component_with_the_pipelines_own_arrows(dag, folder):
+    nodes = pipeline_graph(load_config(folder / "tiny.yaml"))
+    expected = {node.id: sorted(node.upstream) or ["day_is_there"] for node in nodes}
+    found = {name: task["upstream"] for name, task in dag["tasks"].items()}
+    assert found == expected | {"day_is_there": []}
+
+
+def test_trainers_take_a_slot_of_their_pool_and_the_report_does_not_need_a_push(dag):
+    tasks = dag["tasks"]
+    assert {name for name, task in tasks.items() if task["pool"] == "gpu"} == {
+        "CandidateTrainer",
+        "BaselineTrainer",
+    }
+    assert [name for name, task in tasks.items() if task["rule"] == "none_failed"] == [
+        "ReportGates"
+    ]
+    assert [name for name, task in tasks.items() if task["sla"]] == ["ReportGates"]
+    assert {task["retries"] for task in tasks.values()} == {3}
+
+
+def test_days_go_one_after_the_other_from_the_first_whose_labels_are_complete(dag):
+    assert (dag["runs"], dag["catchup"]) == (1, True)
+    assert dag["start"] == "2026-01-08T00:00:00+00:00"
