@@ -20,7 +20,7 @@ COPY . source/
 # The file system is read-only later: what is not compiled here is compiled at every start.
 RUN bin/python -m pip install --quiet --no-cache-dir --no-compile --no-deps --no-build-isolation ./source \
     && rm -r source \
-    && bin/python -m pip uninstall --quiet --yes setuptools pip \
+    && bin/python -m pip uninstall --quiet --yes setuptools wheel pip \
     && { bin/python -m compileall -q lib >/dev/null || true; }
 
 FROM base AS serve

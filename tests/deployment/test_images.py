@@ -26,7 +26,7 @@ from tests.pipeline.tiny import IMPRESSIONS, write_tiny
 from tests.serving.toy_ranker import write_version
 
 FINAL = [("serve", "serve"), ("train", "train"), ("train", "train-gpu")]
-MEGABYTES = {"serve": 2000, "train": 3500}
+MEGABYTES = {"serve": 2000, "train": 4000}
 LOCK = (ROOT / "requirements.lock").read_text()
 
 
@@ -122,7 +122,8 @@ main()
 
 def test_serving_needs_no_other_package(tmp_path):
     """Here by hiding the others; in the image, by what is there (make test-long)."""
-    names = " ".join(read_names((IMAGES / "serve.packages").read_text()))
+    listed = read_names((IMAGES / "serve.packages").read_text())
+    names = " ".join(name for name in listed if name not in ("setuptools", "wheel"))
     serve_toy([sys.executable, "-c", ALONE, names], tmp_path, dict(os.environ))
 
 
