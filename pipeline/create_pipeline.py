@@ -101,7 +101,7 @@ def create_pipeline(
     )
 
     # With `training.base`: what each begins from, of the newest run that was blessed.
-    bases = find_bases(config, transform.outputs["transformed_examples"])
+    bases = find_bases(config, transform.outputs["transformed_examples"], places.served)
 
     # Same data, seeds and budget; only the gate differs.
     candidate, baseline = (
