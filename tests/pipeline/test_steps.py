@@ -183,6 +183,8 @@ def test_the_next_day_begins_from_the_blessed_model_of_the_day_before(second):
     for role in ("candidate", "baseline"):
         inputs = second.document("GaterankGateReport", "inputs.json")
         assert len(inputs[role]["base"]["mapped"]) > 10
+    over_base = second.document("ModelEvaluation", "figures.json")["base"]["mean"]["auc"]
+    assert over_base["candidate"]["value"] != over_base["baseline"]["value"]
 
 
 @pytest.mark.slow
