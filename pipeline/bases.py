@@ -15,7 +15,7 @@ from trainer.config import ROLES, Role
 from transforms.errors import InputError
 from transforms.small_files import read_small_file
 from transforms.spans.days import date_of
-from transforms.storage import remove_attempts, write_whole
+from transforms.storage import copy_file, remove_attempts, write_whole
 
 _RECORD = "base.json"
 _MAX_BYTES = 1000
@@ -37,7 +37,7 @@ def keep_bases(folder: Path, span: int, files: Mapping[Role, Path]) -> str:
     digest = digest_files([], [[str(files[role])] for role in ROLES])
     day = folder / date_of(span).isoformat()
     for role, source in files.items():
-        _copy(source, day / digest / f"{role}.npz")
+        copy_file(str(source), str(day / digest / f"{role}.npz"))
     with write_whole(str(day / _RECORD)) as stream:
         stream.write(json.dumps({"digest": digest}).encode())
     remove_attempts(str(day))
@@ -59,7 +59,7 @@ def newest_bases(folder: Path, before: int) -> str | None:
     """
     if not folder.is_dir():
         return None
-    days = sorted((path.name for path in folder.iterdir() if _DATE.fullmatch(path.name)))
+    days = sorted(path.name for path in folder.iterdir() if _DATE.fullmatch(path.name))
     for day in reversed([day for day in days if day < date_of(before).isoformat()]):
         record = folder / day / _RECORD
         if record.is_file():
@@ -82,7 +82,7 @@ def copy_base(folder: Path, name: str, role: Role, target: Path) -> None:
     source = folder / name / f"{role}.npz"
     if not _NAME.fullmatch(name) or not source.is_file():
         raise InputError(f"{folder}: must have the base. Received: {name!r}")
-    _copy(source, target)
+    copy_file(str(source), str(target))
 
 
 def _read_name(day: str, record: Path) -> str:
@@ -93,9 +93,3 @@ def _read_name(day: str, record: Path) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(f"{record}: must say which base is the day's")
     return name
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies a file, which appears once it is complete."""
-    with source.open("rb") as data, write_whole(str(target)) as stream:
-        shutil.copyfileobj(data, stream, 1 << 24)

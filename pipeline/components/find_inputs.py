@@ -23,7 +23,7 @@ _NO_SPAN = -1
 
 
 class Inputs(TypedDict):
-    """What was found: the last day to train on, a digest of the log files, the name of the bases."""
+    """What was found: the last day to train on, a digest of the log files, a name of bases."""
 
     last: int
     fingerprint: str

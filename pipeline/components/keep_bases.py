@@ -1,6 +1,7 @@
 """KeepBases: what later days begin from, if the candidate was blessed."""
 
 from pathlib import Path
+from typing import cast
 
 from tfx.components.evaluator import constants
 from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
@@ -8,6 +9,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
 from pipeline.bases import keep_bases
+from trainer.config import Role
 from trainer.warm_start.bundle import find_base
 
 
@@ -29,5 +31,8 @@ def KeepBases(  # noqa: N802
         bases: the folder.
     """
     if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
-        roles = {"candidate": Path(model.uri), "baseline": Path(baseline_model.uri)}
-        keep_bases(Path(bases), span, {role: find_base(uri) for role, uri in roles.items()})
+        files = {
+            "candidate": find_base(Path(model.uri)),
+            "baseline": find_base(Path(baseline_model.uri)),
+        }
+        keep_bases(Path(bases), span, cast(dict[Role, Path], files))

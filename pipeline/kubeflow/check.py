@@ -11,8 +11,6 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp
 
-Task = kfp.PipelineTaskSpec
-
 
 class BrokenSpecError(Exception):
     """The compiler has made a spec that cannot run; the YAML cannot mend that."""
@@ -40,16 +38,15 @@ def check_documents(documents: list[dict[str, Any]]) -> None:
     except (json_format.ParseError, LookupError, TypeError, ValueError) as error:
         raise BrokenSpecError(f"must be a spec of KFP: {error}") from error
     for name, task in spec.root.dag.tasks.items():
-        _check_task(name, task, spec, deployment)
+        component = spec.components.get(task.component_ref.name)
+        if component is None or component.executor_label not in deployment.executors:
+            raise BrokenSpecError(f"{name}: must have a component and an executor")
+    for name, task in spec.root.dag.tasks.items():
+        _check_task(name, task, spec)
 
 
-def _check_task(
-    name: str, task: Task, spec: kfp.PipelineSpec, deployment: kfp.PipelineDeploymentConfig
-) -> None:
-    component = spec.components.get(task.component_ref.name)
-    if component is None or component.executor_label not in deployment.executors:
-        raise BrokenSpecError(f"{name}: must have a component and an executor")
-    tasks = spec.root.dag.tasks
+def _check_task(name: str, task: kfp.PipelineTaskSpec, spec: kfp.PipelineSpec) -> None:
+    component, tasks = spec.components[task.component_ref.name], spec.root.dag.tasks
     for other in task.dependent_tasks:
         if other not in tasks:
             raise BrokenSpecError(f"{name}: must wait for tasks. Received: {other!r}")
@@ -71,7 +68,9 @@ def _check_task(
         raise BrokenSpecError(f"{name}: must be given {sorted(missing)}")
 
 
-def _check_parameter(name: str, key: str, task: Task, spec: kfp.PipelineSpec) -> None:
+def _check_parameter(
+    name: str, key: str, task: kfp.PipelineTaskSpec, spec: kfp.PipelineSpec
+) -> None:
     source = task.inputs.parameters[key]
     wanted = spec.components[task.component_ref.name].input_definitions.parameters[key]
     if source.HasField("task_output_parameter"):
@@ -88,7 +87,7 @@ def _check_parameter(name: str, key: str, task: Task, spec: kfp.PipelineSpec) ->
         raise BrokenSpecError(f"{name}.{key}: must be given a value of its type")
 
 
-def _check_producer(name: str, task: Task, producer: str) -> None:
+def _check_producer(name: str, task: kfp.PipelineTaskSpec, producer: str) -> None:
     if producer not in task.dependent_tasks:
         raise BrokenSpecError(f"{name}: must wait for what it reads from. Received: {producer!r}")
 

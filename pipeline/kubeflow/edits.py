@@ -9,7 +9,6 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as kfp
 from pipeline.kubeflow.options import Kubeflow, Resources
 from pipeline.schedule import Schedule
 
-Container = kfp.PipelineDeploymentConfig.PipelineContainerSpec
 _INPUTS_ARGUMENT = "--json_serialized_inputs_spec_args"
 # TFX names the producer of a value so, and the task without it.
 _TASK = "_task"
@@ -63,7 +62,10 @@ def set_tasks(
 
 
 def edit_container(
-    container: Container, component: kfp.ComponentSpec, section: Kubeflow, name: str
+    container: kfp.PipelineDeploymentConfig.PipelineContainerSpec,
+    component: kfp.ComponentSpec,
+    section: Kubeflow,
+    name: str,
 ) -> None:
     """Sets image, command and resources of a component's container.
 
@@ -83,7 +85,9 @@ def edit_container(
     _set_resources(container.resources, resources)
 
 
-def _set_resources(spec: Container.ResourceSpec, resources: Resources) -> None:
+def _set_resources(
+    spec: kfp.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec, resources: Resources
+) -> None:
     """In the old fields and in the new ones, as KFP's own compiler does: backends read either."""
     if resources.cpu is not None:
         spec.cpu_limit = spec.cpu_request = _cpu_to_float(resources.cpu)

@@ -98,8 +98,9 @@ def _make_folders(invocation: dict[str, Any]) -> None:
         if "://" in artifact["uri"]:
             continue
         path = Path(artifact["uri"])
-        schema = artifact.get("type", {}).get("instanceSchema", "")
-        is_value = schema.partition("\n")[0].removeprefix("title: ") in _VALUES
+        kind = artifact["type"]
+        title = kind.get("schemaTitle") or kind.get("instanceSchema", "").partition("\n")[0]
+        is_value = title.removeprefix("title: ") in _VALUES
         (path.parent if is_value else path).mkdir(parents=True, exist_ok=True)
 
 

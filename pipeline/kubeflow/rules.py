@@ -2,7 +2,7 @@
 
 from pipeline.config import RankerConfig
 from pipeline.kubeflow.options import Kubeflow, Target
-from trainer.config import ROLES
+from trainer.config import ROLES, Role
 from trainer.strategies.options import ClusterSection, TpuOptions
 from transforms.errors import ConfigError
 
@@ -10,7 +10,7 @@ REMOTE_RUNNERS = ("dataflow", "flink", "spark")
 """Of Beam: those whose workers are elsewhere than the container that gives them their work."""
 
 # Folders that the launcher of Kubeflow Pipelines has in every container; they end with it.
-_SCRATCH = ("/gcs/", "/s3/", "/minio/", "/tmp/")  # noqa: S108
+_SCRATCH = ("/gcs/", "/s3/", "/minio/", "/tmp/")
 _VERTEX_MOUNT = "/gcs/"
 
 
@@ -34,7 +34,7 @@ def check_rules(config: RankerConfig, target: Target) -> Kubeflow:
     if config.beam.runner in REMOTE_RUNNERS:
         _check_remote_beam(config, section)
     for role in ROLES:
-        _check_training(config, section, f"{role.title()}Trainer")
+        _check_training(config, section, role)
     if config.training.base is not None and config.logs.spans is None:
         raise ConfigError(
             "training.base: needs `logs.spans` on Kubeflow and Vertex AI, where the bases of blessed "
@@ -103,8 +103,8 @@ def _check_remote_beam(config: RankerConfig, section: Kubeflow) -> None:
         )
 
 
-def _check_training(config: RankerConfig, section: Kubeflow, component: str) -> None:
-    role = "candidate" if component == "CandidateTrainer" else "baseline"
+def _check_training(config: RankerConfig, section: Kubeflow, role: Role) -> None:
+    component = f"{role.title()}Trainer"
     strategy = config.trainer_config(role).training.strategy
     accelerator = section.resources_of(component).accelerator
     has_tpu = accelerator is not None and accelerator.is_tpu
