@@ -57,7 +57,7 @@ def _check_task(name: str, task: kfp.PipelineTaskSpec, spec: kfp.PipelineSpec) -
         wanted = component.input_definitions.artifacts[key].artifact_type
         if outputs.artifacts[made.output_artifact_key].artifact_type != wanted:
             raise BrokenSpecError(f"{name}.{key}: must be an output of the same type")
-    for key, source in task.inputs.parameters.items():
+    for key in task.inputs.parameters:
         _check_parameter(name, key, task, spec)
     missing = {
         key

@@ -1,7 +1,7 @@
 """What runs in the container of a component: TFX's own entry point, on the paths of artifacts.
 
     python -m pipeline.kubeflow.entrypoint --executor_class_path ... \
-        --json_serialized_invocation_args ... --json_serialized_inputs_spec_args ... [Beam's options]
+        --json_serialized_invocation_args ... --json_serialized_inputs_spec_args ... [for Beam]
 
 TFX's entry point gives executors the URIs of artifacts, knows no artifact types but its own,
 imports TensorFlow before anyone could say which Keras, and makes no folders. The rest is its work.

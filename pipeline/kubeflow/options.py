@@ -40,7 +40,7 @@ class Resources(Section):
     """What the container of a component has.
 
     Attributes:
-        cpu: cores, such as `4` or `500m`, asked for and not exceeded; null leaves it to the cluster.
+        cpu: cores, such as `4` or `500m`, asked for and not exceeded; null leaves it open.
         memory: such as `16Gi`, alike.
         accelerator: null for none.
         image: in place of the section's, such as the one with CUDA.
@@ -63,8 +63,8 @@ class Kubeflow(Section):
         workspace: folder that every container sees, with what outlives a run: pushed versions,
             ingested days, checkpoints, bases. Kubernetes mounts `claim` there; on Vertex AI it
             is `/gcs/BUCKET/...`.
-        claim: PersistentVolumeClaim of the workspace, for Kubernetes only; ReadWriteMany, unless all
-            components run on one node.
+        claim: PersistentVolumeClaim of the workspace, for Kubernetes only; ReadWriteMany, unless
+            all components run on one node.
         resources: component -> its resources; `default` are those of all that are not named.
         caching: whether a component whose inputs did not change is not run again.
         uncached: components that are run again always.

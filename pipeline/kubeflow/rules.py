@@ -37,8 +37,8 @@ def check_rules(config: RankerConfig, target: Target) -> Kubeflow:
         _check_training(config, section, role)
     if config.training.base is not None and config.logs.spans is None:
         raise ConfigError(
-            "training.base: needs `logs.spans` on Kubeflow and Vertex AI, where the bases of blessed "
-            f"models are kept by day. Received: {config.training.base!r} without it"
+            "training.base: needs `logs.spans` on Kubeflow and Vertex AI, where the bases of "
+            f"blessed models are kept by day. Received: {config.training.base!r} without it"
         )
     return section
 
@@ -116,6 +116,6 @@ def _check_training(config: RankerConfig, section: Kubeflow, role: Role) -> None
         )
     if isinstance(strategy, ClusterSection) and strategy.workers is None:
         raise ConfigError(
-            f"training.strategy: {strategy.kind} needs `workers`, for a component is one container, "
-            "and its processes run in that. Received: none"
+            f"training.strategy: {strategy.kind} needs `workers`, for a component is one "
+            "container, and its processes run in that. Received: none"
         )

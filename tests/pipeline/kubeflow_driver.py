@@ -23,7 +23,7 @@ class Cluster:
     Args:
         folder: of all three.
         document: the spec.
-        in_process: whether components run in this process, which is faster than in one of their own.
+        in_process: whether components run in this process, which is faster.
     """
 
     def __init__(self, folder: Path, document: dict[str, Any], in_process: bool = False) -> None:

@@ -48,7 +48,7 @@ def test_a_day_begins_from_the_latest_before_it(folder, tmp_path):
 
 def test_a_day_that_is_run_again_takes_the_place_of_itself(folder, tmp_path):
     first = keep_bases(folder, SPAN, make_models(tmp_path, "first"))
-    same = {role: path for role, path in make_models(tmp_path, "again").items()}
+    same = make_models(tmp_path, "again")
     for role, path in same.items():
         path.write_text(f"{role} first")
     assert keep_bases(folder, SPAN, same) == first, "the same models have the same name"
@@ -128,5 +128,5 @@ def test_what_a_run_begins_from_is_found(folder, tmp_path):
         find_inputs(config, "", "", "")
     plain = make_config(logs={"spans": None}, training={"base": None}).data_config()
     assert find_inputs(plain, str(logs), "", "")["last"] == -1
-    with pytest.raises(InputError, match="span: needs `logs.spans`"):
+    with pytest.raises(InputError, match=r"span: needs `logs\.spans`"):
         find_inputs(plain, str(logs), "2026-01-06", "")
