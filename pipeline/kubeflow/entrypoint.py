@@ -9,7 +9,9 @@ imports TensorFlow before anyone could say which Keras, and makes no folders. Th
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,10 @@ from pipeline.artifacts import GateReport, IngestReport
 from pipeline.kubeflow.paths import to_path
 from transforms.errors import GaterankError, InputError
 
+ARTIFACTS = ("paths", "copies", "uris")
+"""How an executor is given artifacts: by the paths where a launcher copies them from and to; what
+it writes on a disk of its own first, where a bucket is mounted that is none; or by their URIs."""
+
 _INVOCATION = "json_serialized_invocation_args"
 _VALUES = ("tfx.String", "tfx.Integer", "tfx.Float", "tfx.Boolean", "tfx.JsonValue")
 
@@ -29,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for name in ("executor_class_path", _INVOCATION, "json_serialized_inputs_spec_args"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--artifacts", choices=["paths", "uris"], default="paths")
+    parser.add_argument("--artifacts", choices=ARTIFACTS, default="paths")
     parser.add_argument("--mounts", default="/", help="where the folders gcs, s3 and minio are")
     options, beam_args = parser.parse_known_args(argv)
     try:
@@ -50,37 +56,44 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
         invocation = json.loads(getattr(options, _INVOCATION))
     except ValueError as error:
         raise InputError(f"--{_INVOCATION}: must be JSON: {error}") from None
-    uris = localise(invocation, options.mounts) if options.artifacts == "paths" else {}
-    _make_folders(invocation)
-    setattr(options, _INVOCATION, json.dumps(invocation))
-    kubeflow_v2_run_executor.main((options, beam_args))
-    if uris:
-        _name_by_uri(Path(invocation["outputs"]["outputFile"]), uris)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = scratch if options.artifacts == "copies" else options.mounts
+        uris = localise(invocation, options.mounts, out) if options.artifacts != "uris" else {}
+        _make_folders(invocation)
+        setattr(options, _INVOCATION, json.dumps(invocation))
+        kubeflow_v2_run_executor.main((options, beam_args))
+        if options.artifacts == "copies":
+            for path, uri in uris.items():
+                _copy(Path(path), Path(to_path(uri, options.mounts)))
+        if uris:
+            _name_by_uri(Path(invocation["outputs"]["outputFile"]), uris)
 
 
-def localise(invocation: dict[str, Any], mounts: str = "/") -> dict[str, str]:
+def localise(invocation: dict[str, Any], mounts: str = "/", out: str = "/") -> dict[str, str]:
     """Puts paths in place of the URIs of all artifacts.
 
     Args:
         invocation: KFP's ExecutorInput, as JSON; changed in place.
-        mounts: see `to_path`.
+        mounts: see `to_path`, for what is read.
+        out: the same, for what is written.
 
     Returns:
-        Path -> URI.
+        Path -> URI of what is written.
 
     Example:
         >>> model = {"uri": "gs://bucket/model"}
-        >>> localise({"inputs": {"artifacts": {"model": {"artifacts": [model]}}}, "outputs": {}})
-        {'/gcs/bucket/model': 'gs://bucket/model'}
+        >>> localise({"outputs": {"artifacts": {"model": {"artifacts": [model]}}}}, out="/scratch")
+        {'/scratch/gcs/bucket/model': 'gs://bucket/model'}
         >>> model
-        {'uri': '/gcs/bucket/model'}
+        {'uri': '/scratch/gcs/bucket/model'}
     """
+    for artifact in _artifacts(invocation, "inputs"):
+        artifact["uri"] = to_path(artifact["uri"], mounts)
     uris = {}
-    for side in ("inputs", "outputs"):
-        for artifact in _artifacts(invocation, side):
-            path = to_path(artifact["uri"], mounts)
-            uris[path] = artifact["uri"]
-            artifact["uri"] = path
+    for artifact in _artifacts(invocation, "outputs"):
+        path = to_path(artifact["uri"], out)
+        uris[path] = artifact["uri"]
+        artifact["uri"] = path
     if "outputFile" in invocation["outputs"]:
         output = invocation["outputs"]["outputFile"]
         invocation["outputs"]["outputFile"] = to_path(output, mounts)
@@ -102,6 +115,15 @@ def _make_folders(invocation: dict[str, Any]) -> None:
         title = kind.get("schemaTitle") or kind.get("instanceSchema", "").partition("\n")[0]
         is_value = title.removeprefix("title: ") in _VALUES
         (path.parent if is_value else path).mkdir(parents=True, exist_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies files, and no times or modes, which a mounted bucket may refuse."""
+    for path in [source, *source.rglob("*")]:
+        if path.is_file():
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
 
 
 def _name_by_uri(output_file: Path, uris: dict[str, str]) -> None:

@@ -1,6 +1,5 @@
 """Compiles the pipeline to KFP's v2 spec, which Kubeflow Pipelines and Vertex AI both run."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ def kubeflow_documents(
     mend_values(spec)
     set_defaults(spec, {SPAN_PARAMETER: "", _LOGS_PARAMETER: logs or config.logs.path})
     set_tasks(spec, section, config.schedule, _UNCACHED)
-    _edit_containers(spec, config, section, nodes)
+    _edit_containers(spec, config, target, nodes)
     documents = [json_format.MessageToDict(spec)]
     if target == "kubeflow":
         documents.append(_platform(spec, section))
@@ -89,7 +88,7 @@ def _make_pipeline(config: RankerConfig, section: Kubeflow) -> Pipeline:
 
 def _places(config: RankerConfig, section: Kubeflow, logs: RuntimeParameter) -> Places:
     places = Places.below(Path(section.workspace), config.name, logs)
-    if config.beam.runner not in REMOTE_RUNNERS:
+    if not _is_remote(config.beam):
         return places
     # Beam's workers write the spans, and have no bucket at /gcs.
     store = f"{to_uri(section.workspace)}/{SPANS}/{config.name}"
@@ -97,25 +96,31 @@ def _places(config: RankerConfig, section: Kubeflow, logs: RuntimeParameter) -> 
 
 
 def _edit_containers(
-    spec: kfp.PipelineSpec, config: RankerConfig, section: Kubeflow, nodes: dict[str, BaseNode]
+    spec: kfp.PipelineSpec, config: RankerConfig, target: Target, nodes: dict[str, BaseNode]
 ) -> None:
+    assert config.kubeflow is not None
     deployment = json_format.ParseDict(
         json_format.MessageToDict(spec.deployment_spec), kfp.PipelineDeploymentConfig()
     )
     for name, component in spec.components.items():
         container = deployment.executors[component.executor_label].container
-        edit_container(container, component, section, name)
-        if isinstance(nodes[name].executor_spec, BeamExecutorSpec):
-            container.args.extend(_beam_args(config.beam, name))
+        edit_container(container, component, config.kubeflow, name)
+        on_beam = isinstance(nodes[name].executor_spec, BeamExecutorSpec)
+        is_remote = _is_remote(config.beam) and on_beam and name not in _IN_ITS_POD
+        if is_remote:
+            container.args.append("--artifacts=uris")
+        elif target == "vertex":
+            container.args.append("--artifacts=copies")
+        if on_beam:
+            container.args.extend(
+                make_tfx_args(Beam() if _is_remote(config.beam) != is_remote else config.beam)
+            )
     spec.deployment_spec.Clear()
     spec.deployment_spec.update(json_format.MessageToDict(deployment))
 
 
-def _beam_args(beam: Beam, component: str) -> Iterator[str]:
-    is_remote = beam.runner in REMOTE_RUNNERS and component not in _IN_ITS_POD
-    if is_remote:
-        yield "--artifacts=uris"
-    yield from make_tfx_args(beam if is_remote or beam.runner not in REMOTE_RUNNERS else Beam())
+def _is_remote(beam: Beam) -> bool:
+    return beam.runner in REMOTE_RUNNERS
 
 
 def _platform(spec: kfp.PipelineSpec, section: Kubeflow) -> Document:

@@ -128,6 +128,8 @@ def test_only_what_runs_on_beam_is_told_about_it_and_by_uris_where_workers_are_e
     remote = {name for name, args in arguments.items() if "--runner=DataflowRunner" in args}
     assert remote == {"LogExampleGen", "StatisticsGen", "Transform"}
     assert {name for name, args in arguments.items() if "--artifacts=uris" in args} == remote
+    others = set(arguments) - remote
+    assert {name for name, args in arguments.items() if "--artifacts=copies" in args} == others
     on_beam = {name for name, args in arguments.items() if any("--runner=" in arg for arg in args)}
     assert on_beam == {*remote, "BulkInferrer"}
     store = tasks_of([spec])["LogExampleGen"]["inputs"]["parameters"]["store"]
