@@ -21,6 +21,7 @@ from pipeline.components.report_gates import ReportGates
 from pipeline.config import RankerConfig
 from pipeline.latest_blessed import find_bases
 from pipeline.places import Places
+from pipeline.stand_ins import StandIns
 from trainer.config import ROLES
 
 
@@ -29,6 +30,7 @@ def create_pipeline(
     places: Places,
     beam_pipeline_args: list[str],
     span: int | None = None,
+    stand_ins: StandIns | None = None,
 ) -> Pipeline:
     """Composes the components; every orchestrator runs this same pipeline.
 
@@ -37,6 +39,7 @@ def create_pipeline(
         places: where it reads and writes.
         beam_pipeline_args: of every component that runs on Beam.
         span: with `logs.spans`: the last one to train on; by default the newest complete one.
+        stand_ins: of an orchestrator that runs no drivers and no resolvers: what it runs instead.
 
     Returns:
         The TFX pipeline, named after the ranker.
@@ -48,7 +51,12 @@ def create_pipeline(
 
     # Logs -> tf.Examples of two splits, dead letters, counts; only new spans are read.
     examples = LogExampleGen(
-        data=data, logs=places.logs, code_version=data_code, store=places.spans, span=span
+        data=data,
+        logs=places.logs,
+        code_version=data_code,
+        store=places.spans,
+        span=span,
+        found=stand_ins.inputs.outputs if stand_ins else None,
     )
     check_ingest = CheckIngest(
         ingestion=examples.outputs["ingestion"],
@@ -101,7 +109,11 @@ def create_pipeline(
     )
 
     # With `training.base`: what each begins from, of the newest run that was blessed.
-    bases = find_bases(config, transform.outputs["transformed_examples"], places.served)
+    bases = (
+        stand_ins.bases
+        if stand_ins
+        else find_bases(config, transform.outputs["transformed_examples"], places.served)
+    )
 
     # Same data, seeds and budget; only the gate differs.
     candidate, baseline = (
@@ -134,6 +146,9 @@ def create_pipeline(
         ranker=ranker,
         code_version=whole_code,
     )
+
+    models = (candidate.outputs["model"], baseline.outputs["model"])
+    keepers = stand_ins.keep(places, *models, evaluator.outputs["blessing"]) if stand_ins else []
 
     # What is pushed: the candidate, and the history that its features start from.
     package = PackageModel(
@@ -187,6 +202,7 @@ def create_pipeline(
         pipeline_name=config.name,
         pipeline_root=str(places.root),
         components=[
+            *([stand_ins.inputs] if stand_ins else []),
             examples,
             check_ingest,
             statistics,
@@ -199,6 +215,7 @@ def create_pipeline(
             candidate,
             baseline,
             evaluator,
+            *keepers,
             package,
             check_serving,
             *inferrers,

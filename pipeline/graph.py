@@ -52,8 +52,7 @@ def pipeline_graph(config: RankerConfig) -> list[Node]:
     Args:
         config: the whole YAML.
     """
-    nowhere = Path("nowhere")
-    places = Places("nowhere", *[nowhere] * 6)
+    places = Places.below(Path("nowhere"), config.name, "nowhere")
     return [_node(one.pipeline_node) for one in compile_pipeline(config, places, []).nodes]
 
 

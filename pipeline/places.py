@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from tfx.orchestration.data_types import RuntimeParameter
+
+DATABASE = "metadata.sqlite"
+SPANS = "spans"
 
 
 @dataclass(frozen=True)
@@ -9,19 +16,45 @@ class Places:
     """Where a pipeline reads and writes.
 
     Attributes:
-        logs: folder of the log files.
+        logs: folder of the log files; a parameter, where each run may name another.
         root: folder of all artifacts.
         metadata: SQLite file of ML Metadata.
         served: folder that a server watches; versions are pushed into it.
-        spans: store of ingested spans, for `logs.spans`.
+        spans: store of ingested spans, for `logs.spans`; may be a URI.
         checkpoints: of trainings that were interrupted; no artifacts, as those begin anew.
         trials: of tuning; a search that was interrupted goes on with them.
+        bases: of blessed models, where no metadata knows them.
     """
 
-    logs: str
+    logs: "str | RuntimeParameter"
     root: Path
     metadata: Path
     served: Path
-    spans: Path
+    spans: Path | str
     checkpoints: Path
     trials: Path
+    bases: Path
+
+    @classmethod
+    def below(cls, folder: Path, ranker: str, logs: "str | RuntimeParameter") -> Self:
+        """The places of a ranker in a workspace.
+
+        Args:
+            folder: the workspace.
+            ranker: its name.
+            logs: folder of the log files.
+
+        Example:
+            >>> Places.below(Path("/srv/workspace"), "demo", "/srv/logs").served.as_posix()
+            '/srv/workspace/serving/demo'
+        """
+        return cls(
+            logs=logs,
+            root=folder / "artifacts",
+            metadata=folder / DATABASE,
+            served=folder / "serving" / ranker,
+            spans=folder / SPANS / ranker,
+            checkpoints=folder / "checkpoints" / ranker,
+            trials=folder / "tuning" / ranker,
+            bases=folder / "bases" / ranker,
+        )

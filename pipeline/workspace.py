@@ -11,13 +11,11 @@ from typing import Any
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.places import Places
+from pipeline.places import DATABASE, SPANS, Places
 from transforms.errors import InputError
 from transforms.folders import locked, make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
-_DATABASE = "metadata.sqlite"
-_SPANS = "spans"
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -76,15 +74,7 @@ class Workspace:
 
     def places(self, ranker: str, logs: str) -> Places:
         """Where the ranker's pipeline reads and writes."""
-        return Places(
-            logs=logs,
-            root=self.folder / "artifacts",
-            metadata=self.folder / _DATABASE,
-            served=self.folder / "serving" / ranker,
-            spans=self.folder / _SPANS / ranker,
-            checkpoints=self.folder / "checkpoints" / ranker,
-            trials=self.folder / "tuning" / ranker,
-        )
+        return Places.below(self.folder, ranker, logs)
 
     def new_log_file(self) -> Path:
         """Where a run that starts now writes its log."""
@@ -109,7 +99,7 @@ class Workspace:
 
     def _check_database(self) -> None:
         """Refuses a file that ML Metadata could not open; an empty one is as good as none."""
-        with suppress(FileNotFoundError), (self.folder / _DATABASE).open("rb") as file:
+        with suppress(FileNotFoundError), (self.folder / DATABASE).open("rb") as file:
             head = file.read(len(_SQLITE))
             if head and head != _SQLITE:
                 raise InputError(f"{file.name}: must be the database of a workspace's runs")
@@ -137,7 +127,7 @@ class Workspace:
         return _read_run(store, context)
 
     def _store(self) -> metadata_store.MetadataStore:
-        path = self.folder / _DATABASE
+        path = self.folder / DATABASE
         if not path.is_file() or not path.stat().st_size:
             raise InputError(f"{self.folder}: must be a workspace of `gaterank run`")
         self._check_database()
@@ -148,7 +138,7 @@ class Workspace:
 
     def span_stores(self) -> list[Path]:
         """The store of ingested spans of each ranker that has one."""
-        return sorted(path for path in self.folder.glob(f"{_SPANS}/*") if path.is_dir())
+        return sorted(path for path in self.folder.glob(f"{SPANS}/*") if path.is_dir())
 
     def newest(self, type_name: str) -> Run:
         """The newest run that has an artifact of a type.

@@ -21,7 +21,7 @@ from trainer.strategies.local_cluster import run_local_cluster
 from trainer.strategies.options import ClusterSection, ParameterServerOptions
 from trainer.train import train
 from trainer.tuning.paths import with_hyperparameters
-from trainer.warm_start.bundle import find_base
+from trainer.warm_start.bundle import NO_BASE_FILE, find_base
 from trainer.warm_start.start import save_base
 from transforms.errors import ConfigError, InputError
 from transforms.folders import make_folder
@@ -63,6 +63,8 @@ def run_fn(fn_args: Any) -> None:
 
 def _find_base(model: str | None) -> str | None:
     if model is None:
+        return None
+    if (Path(model).parent / NO_BASE_FILE).is_file():
         return None
     try:
         # TFX names the folder of the served model, which has some of the experts only.

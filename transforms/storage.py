@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pyarrow import fs
 from transforms.errors import InputError, write_error
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_COPY_BYTES = 1 << 24
 _ATTEMPT = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
@@ -128,6 +130,38 @@ def write_whole(path: str) -> Iterator[pa.NativeFile]:
         if isinstance(error, OSError):
             raise write_error(path, error) from None
         raise
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copies a file as it is, between any two places; it appears once it is complete.
+
+    Args:
+        source: path or URI.
+        target: path or URI; what is there is replaced.
+
+    Raises:
+        DiskFullError: if there is no room.
+        InputError: if a remote source cannot be reached, or the target takes no such file.
+    """
+    file_system, inner = locate(source)
+    with (
+        reaching(source),
+        file_system.open_input_stream(inner, compression=None) as data,
+        write_whole(target) as stream,
+    ):
+        shutil.copyfileobj(data, stream, _COPY_BYTES)
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copies the files of a local folder, and those of its folders, each as `copy_file` does.
+
+    Args:
+        source: the folder.
+        target: a local folder, made if it is not there.
+    """
+    for path in source.rglob("*"):
+        if path.is_file():
+            copy_file(str(path), str(target / path.relative_to(source)))
 
 
 def remove_attempts(folder: str) -> None:

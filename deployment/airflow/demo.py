@@ -136,7 +136,7 @@ def _tell(airflow: Instance, name: str, folder: Path) -> None:
 
     for run in reversed(Workspace(folder / "workspace").runs()):
         scheduled = run.run_id.partition("@")[0]
-        report = run.document("GaterankGateReport", "inputs.json") or {}
+        report = run.document("gaterank.GateReport", "inputs.json") or {}
         bases = {
             role: bool((report.get(role) or {}).get("base")) for role in ("candidate", "baseline")
         }

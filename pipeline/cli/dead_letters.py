@@ -104,7 +104,7 @@ def _find(place: str) -> tuple[list[str], str | None]:
 
     workspace = Workspace(Path(place))
     try:
-        newest = workspace.newest("GaterankIngestReport")
+        newest = workspace.newest("gaterank.IngestReport")
     except InputError:
         # The first run of a ranker with spans may have been refused.
         stores = [SpanStore(str(folder)) for folder in workspace.span_stores()]
@@ -112,6 +112,6 @@ def _find(place: str) -> tuple[list[str], str | None]:
         if refused:
             return refused, None
         raise
-    uri = newest.uri("GaterankIngestReport")
+    uri = newest.uri("gaterank.IngestReport")
     assert uri is not None
     return [str(uri)], newest.logs

@@ -52,7 +52,7 @@ def demo(out: Path, preset: Path, impressions: int) -> None:
     request = out / "request.json"
     request.write_text(json.dumps(sample_request(config, logs), indent=1))
     _serve_and_rank(model_dir, request)
-    click.echo(f"\nreport   {finished.uri('GaterankGateReport')}/report.html")
+    click.echo(f"\nreport   {finished.uri('gaterank.GateReport')}/report.html")
     program = sys.argv[0] if Path(sys.argv[0]).name == "gaterank" else "gaterank"
     click.echo(f"serve    {program} serve {model_dir}")
     click.echo(f"rank     {program} rank --server http://127.0.0.1:8501 --request {request}")

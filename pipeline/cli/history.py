@@ -17,8 +17,8 @@ def report(workspace: Path, open_it: bool, as_json: bool) -> None:
     from pipeline.report.render import INPUTS_FILE, REPORT_FILE
     from pipeline.workspace import Workspace
 
-    newest = Workspace(workspace).newest("GaterankGateReport")
-    folder = newest.uri("GaterankGateReport")
+    newest = Workspace(workspace).newest("gaterank.GateReport")
+    folder = newest.uri("gaterank.GateReport")
     assert folder is not None
     if as_json:
         click.echo((folder / INPUTS_FILE).read_text(encoding="utf-8"))

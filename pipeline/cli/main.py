@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from pipeline.cli.compile import compile_
 from pipeline.cli.data import ingest, simulate, validate
 from pipeline.cli.dead_letters import deadletters
 from pipeline.cli.demo import demo
@@ -17,7 +18,7 @@ from pipeline.cli.model import score, train
 from pipeline.cli.rank import rank
 from pipeline.cli.run import run
 from pipeline.cli.serve import serve
-from pipeline.cli.steps import compile_, ready, step
+from pipeline.cli.steps import ready, step
 from pipeline.cli.tuning import tune
 from pipeline.cli.versions import rollback, versions
 from transforms.errors import DISK_IS_FULL, GaterankError

@@ -1,8 +1,6 @@
-"""Verbs that an orchestrator calls: compile, ready, step."""
+"""Verbs that an orchestrator calls: ready, step."""
 
-import json
 import re
-import sys
 from pathlib import Path
 
 import click
@@ -19,35 +17,6 @@ workspace_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
 )
-
-
-@click.command(name="compile")
-@config_argument
-@click.option("--target", type=click.Choice(["airflow"]), required=True, help="The orchestrator.")
-@workspace_option
-@logs_option
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write."
-)
-def compile_(
-    config: Path, target: str, workspace: Path, logs: Path | str | None, out: Path
-) -> None:
-    """Write CONFIG's pipeline as an orchestrator reads it: for Airflow, a JSON beside the DAG file.
-
-    It has the components and what each waits for, the YAML's `schedule`, and the command that runs
-    a component: this gaterank, in this environment. Write it again when CONFIG has changed.
-    """
-    from pipeline.graph import airflow_document
-    from pipeline.local_runner import find_logs
-    from transforms.storage import write_whole
-
-    assert target == "airflow"
-    ranker = load_config(config)
-    command = [sys.executable, "-m", "pipeline.cli.main"]
-    document = airflow_document(ranker, config, command, workspace, find_logs(ranker, logs))
-    with write_whole(str(out)) as stream:
-        stream.write(json.dumps(document, indent=1).encode())
-    click.echo(f"{out}: {len(document['nodes'])} components, from {document['start_date']}")
 
 
 @click.command()

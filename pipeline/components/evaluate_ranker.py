@@ -22,6 +22,7 @@ from pipeline.evaluation.rows import EvalRows, TaskRows
 from pipeline.evaluation.tfma_files import eval_config, write_tfma_files
 from serving.bulk_scoring.rows import key_and_label_spec
 from serving.bulk_scoring.scorer import ExampleScorer, parse_columns, read_examples
+from trainer.warm_start.bundle import NO_BASE_FILE
 from transforms.examples import USER_ID, label_name, weight_name
 from transforms.features import CategoricalFeature
 from transforms.ingest.writing.tfrecord import find_shards
@@ -108,7 +109,7 @@ def _base_rows(
 
     A base knows the tasks and features of the day that it was trained on.
     """
-    if base is None:
+    if base is None or (Path(base.uri) / NO_BASE_FILE).exists():
         return "there is none yet"
     scorer = ExampleScorer(Path(path_utils.serving_model_path(base.uri)))
     try:

@@ -15,6 +15,7 @@ from tfx.dsl.components.base import (
     base_driver,
     executor_spec,
 )
+from tfx.dsl.placeholder.placeholder import Placeholder
 from tfx.orchestration import data_types_utils
 from tfx.orchestration import metadata as tfx_metadata
 from tfx.orchestration.portable import base_driver as portable_base_driver
@@ -22,6 +23,7 @@ from tfx.orchestration.portable import data_types as portable_data_types
 from tfx.proto import example_gen_pb2
 from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import artifact_utils, channel_utils, component_spec, standard_artifacts
+from tfx.types.channel import OutputChannel
 
 from pipeline.artifacts import IngestReport
 from transforms.config import DataConfig
@@ -49,6 +51,7 @@ class LogExampleGenSpec(component_spec.ComponentSpec):
         "code_version": component_spec.ExecutionParameter(type=str),
         "store": component_spec.ExecutionParameter(type=str),
         "span": component_spec.ExecutionParameter(type=int, optional=True),
+        "fingerprint": component_spec.ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar[dict[str, Any]] = {}
     OUTPUTS: ClassVar = {
@@ -73,14 +76,9 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         """Lists the files at run time: a schedule's DAG is made long before the day's logs."""
         properties = execution_info.exec_properties
         config = DataConfig.model_validate_json(properties["data"])
-        if config.logs.spans is None:
-            files = list_files(properties["logs"])
-        else:
-            spans = find_spans(config, properties["logs"])
-            if properties.get("span") is None:
-                properties["span"] = newest_complete(config, spans)
-            end = properties["span"] + spans_ahead(config)
-            files = files_of(span for number, span in spans.items() if number <= end)
+        span, files = find_log_files(config, properties["logs"], properties.get("span"))
+        if span is not None:
+            properties["span"] = span
         properties[FINGERPRINT] = fingerprint(files)
         result = driver_output_pb2.DriverOutput()
         for name, value in properties.items():
@@ -143,6 +141,7 @@ class LogExampleGen(base_beam_component.BaseBeamComponent):
         code_version: of `transforms`.
         store: folder of the ingested spans, for `logs.spans`.
         span: the last one of the window; by default the newest that is complete.
+        found: of FindInputs, where no driver is run: which span, and a digest of the log files.
     """
 
     SPEC_CLASS = LogExampleGenSpec
@@ -150,7 +149,13 @@ class LogExampleGen(base_beam_component.BaseBeamComponent):
     DRIVER_CLASS = Driver
 
     def __init__(
-        self, data: DataConfig, logs: str, code_version: str, store: Path, span: int | None = None
+        self,
+        data: DataConfig,
+        logs: str,
+        code_version: str,
+        store: Path | str,
+        span: int | None = None,
+        found: Mapping[str, OutputChannel] | None = None,
     ) -> None:
         outputs = {
             "examples": channel_utils.as_channel([standard_artifacts.Examples()]),
@@ -161,10 +166,32 @@ class LogExampleGen(base_beam_component.BaseBeamComponent):
             data=data.model_dump_json(),
             code_version=code_version,
             store=str(store),
-            span=span,
+            span=_value(found["last"]) if found else span,
+            fingerprint=_value(found["fingerprint"]) if found else None,
             **outputs,
         )
         super().__init__(spec=spec)
+
+
+def find_log_files(
+    config: DataConfig, logs: str, span: int | None
+) -> tuple[int | None, Mapping[str, str]]:
+    """The last span to train on, and the log files that it depends on.
+
+    Args:
+        config: logs, features and tasks.
+        logs: the folder of the log files.
+        span: the one that is wanted; by default the newest that is complete.
+
+    Returns:
+        The span, None where the YAML knows none, and relative path -> path.
+    """
+    if config.logs.spans is None:
+        return None, list_files(logs)
+    spans = find_spans(config, logs)
+    last = newest_complete(config, spans) if span is None else span
+    end = last + spans_ahead(config)
+    return last, files_of(found for number, found in spans.items() if number <= end)
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
@@ -175,3 +202,8 @@ def fingerprint(files: Mapping[str, str]) -> str:
     """
     marks = [[name, *mark] for name, mark in fingerprint_files(files).items()]
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()
+
+
+def _value(channel: OutputChannel) -> Placeholder:
+    """What a component before will have written, as a parameter."""
+    return channel.future()[0].value

@@ -11,7 +11,7 @@ from pipeline.report.render import INPUTS_FILE
 from pipeline.workspace import Run, Workspace
 from transforms.errors import InputError
 
-_REPORT = "GaterankGateReport"
+_REPORT = "gaterank.GateReport"
 
 
 def run_rows(runs: Iterable[Run]) -> list[dict[str, Any]]:

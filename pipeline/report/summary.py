@@ -36,7 +36,7 @@ def print_summary(run: FinishedRun, console: Console | None = None) -> None:
         console: by default the standard output.
     """
     console = console or Console()
-    document = run.document("GaterankGateReport", INPUTS_FILE)
+    document = run.document("gaterank.GateReport", INPUTS_FILE)
     if document is None:
         console.print("The run wrote no report.")
         return

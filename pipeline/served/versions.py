@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.served.records import read_rollbacks
+from pipeline.served.records import origin_of, read_rollbacks, withdrawn_versions
 from serving.server.models.config import find_versions
 from transforms.folders import locked
 from transforms.rolling.window import SPANS_FILE
@@ -92,3 +92,15 @@ def last_span(model: Path | None) -> int | None:
     if path is None or not path.is_file():
         return None
     return max(int(one["span"]) for one in json.loads(read_small_file(path, _MAX_BYTES)))
+
+
+def withdrawn_spans(served: Path) -> frozenset[int]:
+    """The last spans of models that were rolled back, and of none that was not."""
+    withdrawn, rollbacks = withdrawn_versions(served), read_rollbacks(served)
+    gone: set[int] = set()
+    left: set[int] = set()
+    for version, folder in find_versions(served).items() if withdrawn else ():
+        span = last_span(folder)
+        if span is not None:
+            (gone if origin_of(version, rollbacks) in withdrawn else left).add(span)
+    return frozenset(gone - left)

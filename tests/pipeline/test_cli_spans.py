@@ -102,7 +102,7 @@ def check_bases(first: Run, second: Run, shown: str) -> None:
     models = [Path(model) for model in re.findall(r"starts from (\S+)/Format-TFMA: ", shown)]
     assert sorted(model.parts[-3] for model in models) == ["BaselineTrainer", "CandidateTrainer"]
     assert {*map(str, models)} <= {model.uri for model in first.artifacts["Model"]}
-    inputs = second.document("GaterankGateReport", "inputs.json")
+    inputs = second.document("gaterank.GateReport", "inputs.json")
     for role in ("candidate", "baseline"):
         assert len(inputs[role]["base"]["mapped"]) > 10
         assert inputs[role]["base"]["fresh"] == []
@@ -124,14 +124,14 @@ def test_the_pipeline_trains_on_a_window_that_moves_on_from_the_blessed_models(f
     assert all(store.newest(span).record.version == 1 for span in store.spans())
     for done, last in ((first, FIRST + 2), (second, FIRST + 3)):
         window = [store.newest(span).counts().splits for span in (last - 1, last)]
-        counts = done.document("GaterankIngestReport", "counts.json")
+        counts = done.document("gaterank.IngestReport", "counts.json")
         for split in ("train", "eval"):
             assert counts["splits"][split] == sum(splits[split] for splits in window) > 0
         (examples,) = done.artifacts["Examples"][:1]
         assert examples.custom_properties["span"].int_value == last
-        data = done.document("GaterankGateReport", "inputs.json")["lineage"]["data"]
+        data = done.document("gaterank.GateReport", "inputs.json")["lineage"]["data"]
         assert data["spans"].startswith(f"2026-01-0{last - 1 - FIRST + 5} v1, ")
-        known = pq.read_table(done.uri("GaterankIngestReport") / "history.parquet")
+        known = pq.read_table(done.uri("gaterank.IngestReport") / "history.parquet")
         assert known.num_rows == pq.read_table(store.newest(last).history).num_rows
     assert "spans" in run("lineage", workspace.folder)
     assert "rows" in run("deadletters", workspace.folder, "--limit", 0)

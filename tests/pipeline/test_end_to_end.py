@@ -65,17 +65,17 @@ def test_the_candidate_is_blessed_and_pushed(first, workspace, logs):
 
 
 def test_every_row_is_accounted_for(first):
-    counts = first.document("GaterankIngestReport", "counts.json")
+    counts = first.document("gaterank.IngestReport", "counts.json")
     rows = counts["impressions"]
     assert rows["read"] == rows["examples"] + rows["duplicates"] + rows["dead"]
     assert sum(counts["splits"].values()) == rows["examples"]
 
 
 def test_the_report_says_what_happened(first):
-    page = (first.uri("GaterankGateReport") / "report.html").read_text()
+    page = (first.uri("gaterank.GateReport") / "report.html").read_text()
     for word in ("click", "survey", "Blessed", "heatmap"):
         assert word.lower() in page.lower()
-    inputs = first.document("GaterankGateReport", "inputs.json")
+    inputs = first.document("gaterank.GateReport", "inputs.json")
     assert inputs["export"]["max_difference"] < 1e-5
     assert inputs["candidate"]["gate"]["kind"] == "dselect_k"
     assert inputs["baseline"]["gate"]["kind"] == "top_k"
@@ -109,7 +109,7 @@ def test_a_bad_candidate_is_refused_and_nothing_is_pushed(first, folder, logs, w
     newest = workspace.runs()[0]
     assert newest.blessed is False
     assert newest.pushed_version is None
-    assert newest.uri("GaterankGateReport") != first.uri("GaterankGateReport")
+    assert newest.uri("gaterank.GateReport") != first.uri("gaterank.GateReport")
     assert [p.name for p in model_dir(first, workspace, logs).iterdir()] == ["1"]
 
 
@@ -121,7 +121,7 @@ def test_bulk_scoring_gives_one_row_an_impression(first, folder, logs, workspace
     result = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert result.exit_code == 0
     table = pq.read_table(out)
-    examples = first.document("GaterankIngestReport", "counts.json")["impressions"]["examples"]
+    examples = first.document("gaterank.IngestReport", "counts.json")["impressions"]["examples"]
     assert table.num_rows == examples
     for name in config.tasks:
         assert np.isfinite(table[f"prediction_{name}"].to_numpy()).all()
@@ -135,7 +135,7 @@ def test_a_run_scores_its_own_examples_on_request(first, folder, logs, workspace
     shown = capfd.readouterr().err
     assert len(re.findall(r"BulkInferrer *: (?!unchanged)", shown)) == 1, shown
     assert run.uri("Model") == first.uri("Model")
-    counts = first.document("GaterankIngestReport", "counts.json")["splits"]
+    counts = first.document("gaterank.IngestReport", "counts.json")["splits"]
     for split, examples in counts.items():
         scores = pq.read_table(run.uri("InferenceResult") / f"Split-{split}")
         assert scores.num_rows == examples
@@ -312,7 +312,7 @@ def test_too_many_dead_letters_stop_the_run_and_are_kept(folder):
         run_local(write_tiny(folder)[1], workspace, broken)
     run = workspace.runs()[0]
     assert run.blessed is None
-    assert str(error.value).endswith(str(run.uri("GaterankIngestReport")))
+    assert str(error.value).endswith(str(run.uri("gaterank.IngestReport")))
     command = ["deadletters", str(workspace.folder), "--json", "--export", str(folder / "export")]
     result = CliRunner().invoke(cli, command, catch_exceptions=False)
     reasons = json.loads(result.stdout)["reasons"]

@@ -47,7 +47,7 @@ class RunOf:
 
     def document(self, type_name, file):
         """The document, whoever asks."""
-        assert (type_name, file) == ("GaterankGateReport", "inputs.json")
+        assert (type_name, file) == ("gaterank.GateReport", "inputs.json")
         return self._document
 
 

@@ -13,7 +13,7 @@ from pipeline.cli.main import cli
 from pipeline.served import rollback
 from pipeline.served.records import ROLLBACKS_FILE, read_rollbacks, withdrawn_versions
 from pipeline.served.rollback import roll_back
-from pipeline.served.versions import last_span, newest_version, push_version
+from pipeline.served.versions import last_span, newest_version, push_version, withdrawn_spans
 from serving.client import Ranker, Retry
 from serving.server import ServerOptions, running_server
 from tests.serving.toy_ranker import write_version
@@ -50,6 +50,17 @@ def test_each_rollback_goes_one_good_version_back(served: Path) -> None:
         made = roll_back(served)
         assert newest(served) == expected
         assert (made.version, withdrawn_versions(served)) == (expected[0], gone)
+
+
+def test_days_of_withdrawn_models_are_known_but_not_if_the_day_was_pushed_again(
+    served: Path,
+) -> None:
+    assert withdrawn_spans(served) == frozenset()
+    roll_back(served)
+    roll_back(served)
+    assert withdrawn_spans(served) == {20458, 20459}
+    push_version(served.parent / "model-5", served)
+    assert withdrawn_spans(served) == {20458}
 
 
 def test_a_run_pushes_over_a_rollback_and_the_bad_version_stays_withdrawn(served: Path) -> None:

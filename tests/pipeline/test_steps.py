@@ -163,7 +163,7 @@ def test_a_step_waits_for_whoever_holds_the_workspace(tmp_path):
 def test_a_day_is_run_component_by_component(days, first):
     assert first.blessed
     assert first.pushed_version == "1"
-    assert first.document("GaterankGateReport", "inputs.json")["candidate"]["base"] is None
+    assert first.document("gaterank.GateReport", "inputs.json")["candidate"]["base"] is None
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_the_next_day_begins_from_the_blessed_model_of_the_day_before(second):
     assert second.blessed
     assert second.pushed_version == "2"
     for role in ("candidate", "baseline"):
-        inputs = second.document("GaterankGateReport", "inputs.json")
+        inputs = second.document("gaterank.GateReport", "inputs.json")
         assert len(inputs[role]["base"]["mapped"]) > 10
     over_base = second.document("ModelEvaluation", "figures.json")["base"]["mean"]["auc"]
     assert over_base["candidate"]["value"] != over_base["baseline"]["value"]
@@ -214,7 +214,7 @@ def test_an_old_day_with_late_data_is_trained_again_and_not_pushed_over_a_later_
         assert NotBlessedError.exit_code == 4
         run = days.workspace.run("first_late")
         assert run.uri("Model") != first.uri("Model")
-        inputs = run.document("GaterankGateReport", "inputs.json")
+        inputs = run.document("gaterank.GateReport", "inputs.json")
         assert inputs["candidate"]["base"] is None, "there is no earlier day to begin from"
         assert days.served == ["1", "2"]
     finally:
@@ -235,6 +235,6 @@ def test_an_empty_day_is_refused_and_the_next_one_does_without_it(days, second):
     for path in more.glob("*/*"):
         shutil.copytree(path, days.logs / path.parent.name / path.name, dirs_exist_ok=True)
     assert set(days.run(5, "after").values()) == {None}
-    data = days.workspace.run("after").document("GaterankGateReport", "inputs.json")
+    data = days.workspace.run("after").document("gaterank.GateReport", "inputs.json")
     # The empty day was ingested again, for the sixth one brings feedback for it.
     assert data["lineage"]["data"]["spans"] == f"{day(4)} v2, {day(5)} v1"

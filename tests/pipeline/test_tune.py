@@ -124,7 +124,7 @@ def test_the_pipeline_trains_with_what_tfx_tuner_found(folder, capfd):
     assert len(found) == 2
     values = [json.loads(one.read_text())["values"] for one in found]
     assert all(set(one) == set(SPACE) for one in values)
-    inputs = run.document("GaterankGateReport", "inputs.json")
+    inputs = run.document("gaterank.GateReport", "inputs.json")
     used = [inputs[role]["gate"]["experts_per_task"] for role in ("candidate", "baseline")]
     assert sorted(used) == sorted(one["gate.experts_per_task"] for one in values)
     second = run_local(load_config(path), workspace, folder / "logs")

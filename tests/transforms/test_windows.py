@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from ingest_inputs import feedback, impression, make_config, write_parquet
-from ingest_runs import ingest, read_examples
+from ingest_runs import digest, ingest, read_examples
 from rolling_inputs import FIRST, LAST, WHOLE, dated_config, random_days, rolling, write_days
 
 from transforms.ingest.dead_letters.letters import read_dead_letters
@@ -52,6 +52,19 @@ def test_a_window_is_assembled_without_copying(tmp_path):
     assert (report / "history.parquet").read_bytes() == Path(window[-1].history).read_bytes()
     letters = sum(one.counts().impressions.dead + one.counts().feedback.dead for one in window)
     assert read_dead_letters(str(report)).num_rows == letters
+
+
+def test_a_window_of_uris_is_assembled_of_the_same_files(tmp_path):
+    shown, events = random_days(seed=8)
+    write_days(tmp_path / "logs", shown, events)
+    window = roll(rolling(tmp_path, WHOLE), FIRST + 1)
+    remote = [one._replace(folder=Path(one.folder).as_uri()) for one in window]
+    for found, name in ((window, "paths"), (remote, "uris")):
+        folders = [tmp_path / name / kind for kind in ("train", "eval", "report")]
+        places = [str(one) if name == "paths" else one.as_uri() for one in folders]
+        assemble(WHOLE, found, IngestOutputs(*places))
+    assert digest(tmp_path / "paths") == digest(tmp_path / "uris")
+    assert len(digest(tmp_path / "uris")) > 12
 
 
 def test_all_dated_logs_at_once_are_those_of_the_newest_versions(tmp_path):

@@ -28,6 +28,8 @@ from transforms.errors import InputError
 from transforms.section import Section
 
 BASE_FILE = "base.npz"
+NO_BASE_FILE = "no_base"
+"""In a Model artifact that stands for none, for an orchestrator that must give some."""
 # Of a TFX Model artifact: where the model with all experts is.
 _FULL_MODEL = "Format-TFMA"
 _MAX_BYTES = 1 << 42

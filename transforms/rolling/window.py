@@ -1,9 +1,10 @@
 """A window: the newest version of each of the last spans, as one set of examples."""
 
+import contextlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from transforms.ingest.counting.merge import as_one_split, merge_counts
 from transforms.ingest.dead_letters.files import DEAD_LETTERS, DEAD_LETTERS_NAME
 from transforms.ingest.history.state import HISTORY_FILE
 from transforms.ingest.plan import IngestOutputs
-from transforms.ingest.writing.tfrecord import find_shards
+from transforms.ingest.writing.tfrecord import SHARDS
+from transforms.listing import list_files, list_folders
 from transforms.rolling.store import SpanStore, StoredSpan
-from transforms.storage import is_file, write_whole
+from transforms.storage import copy_file, is_file, is_uri, write_whole
 
 SPANS_FILE = "spans.json"
 
@@ -44,12 +46,8 @@ def window_files(config: DataConfig, window: Sequence[StoredSpan]) -> dict[str, 
 
     By time, the last spans are the eval split, each as a whole.
     """
-    files: dict[str, list[Path]] = {split: [] for split in SPLITS}
-    for one in window:
-        for split in SPLITS:
-            shards = find_shards(Path(one.folder, f"Split-{split}"))
-            files[_split_of(config, window, one) or split] += shards
-    return files
+    files = _window_files(config, window)
+    return {split: [Path(path) for path in paths] for split, paths in files.items()}
 
 
 def window_counts(config: DataConfig, window: Sequence[StoredSpan]) -> IngestCounts:
@@ -68,21 +66,21 @@ def assemble(config: DataConfig, window: Sequence[StoredSpan], outputs: IngestOu
 
     Args:
         config: logs, features and tasks.
-        window: at least one span, of a local store.
+        window: at least one span.
         outputs: the folders to fill.
     """
-    files = window_files(config, window)
+    files = _window_files(config, window)
     for split, folder in zip(SPLITS, (outputs.train, outputs.eval), strict=True):
         for path in files[split]:
-            _link(path, Path(folder))
-    report = Path(outputs.dead_letters)
+            _put(path, folder)
+    report = outputs.dead_letters
     for one in window:
-        for path in sorted(Path(one.dead_letters).glob(f"{DEAD_LETTERS_NAME}*.parquet")):
-            _link(path, report)
+        for path in _find_files(one.dead_letters, f"{DEAD_LETTERS_NAME}*.parquet"):
+            _put(path, report)
     if is_file(window[-1].history):
-        shutil.copyfile(window[-1].history, report / HISTORY_FILE)
-    _write(report / SPANS_FILE, json.dumps(describe_window(window), indent=1))
-    _write(report / COUNTS_FILE, window_counts(config, window).model_dump_json(indent=2))
+        copy_file(window[-1].history, f"{report}/{HISTORY_FILE}")
+    _write(f"{report}/{SPANS_FILE}", json.dumps(describe_window(window), indent=1))
+    _write(f"{report}/{COUNTS_FILE}", window_counts(config, window).model_dump_json(indent=2))
 
 
 def describe_window(window: Sequence[StoredSpan]) -> list[dict[str, Any]]:
@@ -119,19 +117,38 @@ def _split_of(config: DataConfig, window: Sequence[StoredSpan], one: StoredSpan)
     return "eval" if one in window[-config.logs.eval_spans :] else "train"
 
 
-def _link(path: Path, folder: Path) -> None:
+def _window_files(config: DataConfig, window: Sequence[StoredSpan]) -> dict[str, list[str]]:
+    files: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for one in window:
+        for split in SPLITS:
+            shards = _find_files(f"{one.folder}/Split-{split}", SHARDS)
+            files[_split_of(config, window, one) or split] += shards
+    return files
+
+
+def _find_files(folder: str, pattern: str) -> list[str]:
+    """The files of a folder, if there is one, by name."""
+    home, _, name = folder.rpartition("/")
+    if name not in list_folders(home):
+        return []
+    return [path for file, path in list_files(folder).items() if fnmatch(file, pattern)]
+
+
+def _put(path: str, folder: str) -> None:
     """Puts a file of a span into a folder, under a name that no other span's file has."""
-    marks = [part for part in path.parts[-4:-1] if part != DEAD_LETTERS]
-    stem, _, rest = path.name.partition("-")
-    target = folder / "-".join([stem, *marks, rest])
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, target)
-    except OSError:
-        # Another disk, or a file system without links.
-        shutil.copyfile(path, target)
+    *parts, name = path.split("/")
+    marks = [part for part in parts[-3:] if part != DEAD_LETTERS]
+    stem, _, rest = name.partition("-")
+    target = f"{folder}/{'-'.join([stem, *marks, rest])}"
+    if not is_uri(path) and not is_uri(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # Not of another disk, nor where the file system has no links.
+        with contextlib.suppress(OSError):
+            os.link(path, target)
+            return
+    copy_file(path, target)
 
 
-def _write(path: Path, text: str) -> None:
-    with write_whole(str(path)) as stream:
+def _write(path: str, text: str) -> None:
+    with write_whole(path) as stream:
         stream.write(text.encode())

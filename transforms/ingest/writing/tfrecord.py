@@ -22,6 +22,9 @@ from transforms.ingest.writing.scatter import Bytes, put
 from transforms.storage import write_whole
 
 GZIP_SUFFIX = ".gz"
+SHARDS = "data_tfrecord-*-of-*"
+"""Pattern of the names of shards."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 _HEAD, _TAIL = 12, 4
 
@@ -39,7 +42,7 @@ def shard_path(folder: str, shard: int, shards: int, gzip_level: int) -> str:
 
 def find_shards(folder: Path) -> list[Path]:
     """The shards in a folder, gzipped or plain, in their order."""
-    return sorted(folder.glob("data_tfrecord-*-of-*"))
+    return sorted(folder.glob(SHARDS))
 
 
 def write_records(path: str, batches: Iterable[Pieces], gzip_level: int) -> None:
