@@ -1,13 +1,13 @@
 """The whole YAML of a ranker: every folder's sections, composed and checked together."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import Field, model_validator
 
+from pipeline.monitor import Monitor
 from pipeline.schedule import Schedule
-from pipeline.strict_yaml import read_yaml
+from pipeline.strict_yaml import read_document
 from trainer.config import ROLES, Role, TrainerConfig, Training, check_gate
 from trainer.gates.options import TopKOptions
 from trainer.gates.registry import GateOptions
@@ -16,12 +16,9 @@ from trainer.tuning.options import Tuning
 from trainer.tuning.space import check_tuning
 from transforms.beam import Beam
 from transforms.config import DataConfig
-from transforms.errors import ConfigError, InputError
 from transforms.section import Name, Section, load_section
-from transforms.small_files import read_small_file
 from transforms.tasks import TaskKind
 
-_MAX_BYTES = 1_000_000
 Metric = Literal["auc", "gauc", "log_loss", "calibration", "rmse", "mae", "r2"]
 METRICS_OF_KIND: dict[TaskKind, tuple[Metric, ...]] = {
     "classification": ("auc", "gauc", "log_loss", "calibration"),
@@ -122,6 +119,7 @@ class RankerConfig(TrainerConfig, DataConfig):
         tuning: which options `gaterank tune` searches; null for none.
         bulk_inference: which examples each run scores, as Parquet; null for none.
         schedule: when an orchestrator runs it; null for none.
+        monitor: what of the serving is watched, and when it is an alarm.
     """
 
     name: Name
@@ -131,6 +129,7 @@ class RankerConfig(TrainerConfig, DataConfig):
     tuning: Tuning | None = None
     bulk_inference: BulkInference | None = None
     schedule: Schedule | None = None
+    monitor: Monitor = Monitor()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
@@ -145,6 +144,7 @@ class RankerConfig(TrainerConfig, DataConfig):
                     f"evaluation.slices: must name features of one value. Received: {name!r}, "
                     f"there are {sorted(whole)}"
                 )
+        self.monitor.check_names(set(self.features), set(self.tasks))
         for threshold in self.evaluation.thresholds:
             self._check_threshold(threshold)
         return self
@@ -176,12 +176,13 @@ class RankerConfig(TrainerConfig, DataConfig):
         return DataConfig(logs=self.logs, features=self.features, tasks=self.tasks)
 
     def without_engine(self) -> "RankerConfig":
-        """The same ranker, on the default engine and without a schedule: what results depend on.
+        """The same ranker, on the default engine, neither scheduled nor watched: what results
+        depend on.
 
         What tuning finds goes to the trainers; how it searched, no other result depends on.
         """
         changes = {"beam": Beam(), "tuning": None, "bulk_inference": None, "schedule": None}
-        return self.model_copy(update=changes)
+        return self.model_copy(update={**changes, "monitor": Monitor()})
 
     def trainer_config(self, role: Role) -> TrainerConfig:
         """The sections that the trainer reads, for the candidate or for the baseline."""
@@ -207,24 +208,3 @@ def load_config(path: str | Path) -> RankerConfig:
         ConfigError: if it is no YAML or breaks a rule; the message has one line a rule.
     """
     return load_section(RankerConfig, read_document(path), str(path))
-
-
-def read_document(path: str | Path) -> Any:
-    """What a ranker's YAML holds, before its rules are checked.
-
-    Args:
-        path: the file; at most 1 MB.
-
-    Raises:
-        InputError: if there is no such file or it is no UTF-8 text.
-        ConfigError: if it is no YAML.
-    """
-    path = Path(path)
-    try:
-        text = read_small_file(path, _MAX_BYTES, too_large=ConfigError).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
-    try:
-        return read_yaml(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: must be YAML: {error}") from None

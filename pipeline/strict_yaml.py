@@ -1,9 +1,14 @@
 """YAML as a configuration needs it: no key twice, no bomb, no broken scalar let through."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from transforms.errors import ConfigError, InputError
+from transforms.small_files import read_small_file
+
+_MAX_BYTES = 1_000_000
 _MAX_VALUES = 200_000
 _MERGE = "tag:yaml.org,2002:merge"
 # What PyYAML raises for a scalar that does not fit its type, such as the date 2026-13-45.
@@ -35,6 +40,27 @@ def read_yaml(text: str) -> Any:
         raise yaml.YAMLError("values are nested too deep") from None
     finally:
         loader.dispose()
+
+
+def read_document(path: str | Path) -> Any:
+    """What a ranker's YAML holds, before its rules are checked.
+
+    Args:
+        path: the file; at most 1 MB.
+
+    Raises:
+        InputError: if there is no such file or it is no UTF-8 text.
+        ConfigError: if it is no YAML.
+    """
+    path = Path(path)
+    try:
+        text = read_small_file(path, _MAX_BYTES, too_large=ConfigError).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
+    try:
+        return read_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: must be YAML: {error}") from None
 
 
 class _Loader(yaml.SafeLoader):

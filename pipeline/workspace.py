@@ -86,6 +86,10 @@ class Workspace:
             trials=self.folder / "tuning" / ranker,
         )
 
+    def monitored(self, ranker: str) -> Path:
+        """The store of the days on which the ranker's serving was watched."""
+        return self.folder / "monitor" / ranker
+
     def new_log_file(self) -> Path:
         """Where a run that starts now writes its log."""
         folder = self.folder / "logs"

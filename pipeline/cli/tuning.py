@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pipeline.cli.options import config_argument, examples_option, span_option
 from pipeline.cli.quiet import hush_beam, hushed, load_tensorflow
-from pipeline.config import load_config, read_document
+from pipeline.config import load_config
+from pipeline.strict_yaml import read_document
 from trainer.config import ROLES, Role
 from trainer.tuning.describe import describe_trial
 from trainer.tuning.result import Trial, find_best

@@ -30,7 +30,8 @@ def merge_best(
 
     Example:
         >>> from pathlib import Path
-        >>> from pipeline.config import load_config, read_document
+        >>> from pipeline.config import load_config
+        >>> from pipeline.strict_yaml import read_document
         >>> path = Path("presets/demo.yaml")
         >>> values = {"training.l2": 0.01}
         >>> best = {"candidate": values, "baseline": {}}
