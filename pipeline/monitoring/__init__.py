@@ -6,6 +6,7 @@ they mean in training; the predictions that were logged come along as columns.
     days         which files a day is made of, and whether its labels can be complete
     served       the request log as ingestion reads it: features as served, predictions, version
     training     what the run that pushed a version knew: statistics and evaluation
+    histograms   numbers of two sides in the same bins
     statistics   TFDV's statistics and comparisons
     distances    skew and drift of each feature, against thresholds
     columns      labels and logged predictions, which labels still wait

@@ -136,7 +136,7 @@ def _history_plot(name: str, series: Mapping[str, LiveTask]) -> Plot:
         f"{len(series)} days, the last at {number(last.metrics[metric].live.value)}",
         "day",
         left=44,
-        right=308,
+        right=300,
         top=10,
     )
     margin = 0.06 * (max(ends) - min(ends)) or 0.01

@@ -156,7 +156,9 @@ def _note(examples: int, broken: int, trained: TaskFigures | None, quality: Qual
     notes = []
     if broken:
         notes.append(f"{broken} logged predictions are no numbers")
-    if examples < quality.min_examples:
+    if not examples:
+        notes.append("no complete label")
+    elif examples < quality.min_examples:
         notes.append(f"{examples} labels are too few for an alarm: min_examples is "
                      f"{quality.min_examples}")  # fmt: skip
     if trained is None:

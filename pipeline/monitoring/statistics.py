@@ -1,6 +1,6 @@
 """TensorFlow Data Validation: statistics of served features, and how far apart two sides are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_data_validation.utils.slicing_util import get_feature_value_slicer
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from pipeline.monitoring.histograms import with_common_bins
 from transforms.engine import make_pipeline, telling_errors
 from transforms.errors import InputError
 from transforms.example_files.reading import ExampleFiles
@@ -65,7 +66,8 @@ class Comparison(NamedTuple):
 
 def write_statistics(
     examples: Sequence[Path],
-    slices: Mapping[str, Sequence[str]],
+    feature: str,
+    words: Sequence[str],
     out: Path,
     make_beam_pipeline: Callable[[], beam.Pipeline] = make_pipeline,
 ) -> None:
@@ -73,10 +75,12 @@ def write_statistics(
 
     Args:
         examples: TFRecord files of tf.Examples.
-        slices: the feature -> the values.
+        feature: of text.
+        words: its values.
         out: the file to write, a DatasetFeatureStatisticsList.
         make_beam_pipeline: gives the pipeline to run.
     """
+    slices = {feature: [word.encode() for word in words]}
     options = tfdv.StatsOptions(experimental_slice_functions=[get_feature_value_slicer(slices)])
     with telling_errors(), make_beam_pipeline() as pipeline:
         _ = (
@@ -106,6 +110,7 @@ def read_statistics(path: Path, feature: str) -> tuple[Statistics, dict[str, Sta
 
 def skew(training: Statistics, serving: Statistics, schema: schema_pb2.Schema) -> Comparison:
     """Serving against training, by the schema's skew comparators."""
+    training, serving = with_common_bins(training, serving)
     return _read(
         tfdv.validate_statistics(_whole(training), schema, serving_statistics=_whole(serving)),
         "skew_measurements",
@@ -117,6 +122,8 @@ def drift(
     current: Statistics, previous: Statistics | None, schema: schema_pb2.Schema
 ) -> Comparison:
     """Serving against the serving before, by drift comparators; without one, the schema alone."""
+    if previous is not None:
+        previous, current = with_common_bins(previous, current)
     before = None if previous is None else _whole(previous)
     return _read(
         tfdv.validate_statistics(_whole(current), schema, previous_statistics=before),

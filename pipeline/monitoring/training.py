@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
-from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 
 from pipeline.components.evaluate_ranker import FIGURES_FILE
 from pipeline.evaluation.figures import Figures
@@ -14,6 +13,8 @@ from pipeline.workspace import Run, Workspace
 from transforms.small_files import read_small_file
 
 _MAX_BYTES = 256 << 20
+# As TFX's StatisticsGen names it.
+_STATISTICS_FILE = "Split-train/FeatureStats.pb"
 
 
 class TrainingRun(NamedTuple):
@@ -58,7 +59,7 @@ def _read(run: Run) -> TrainingRun:
     figures = _file(run, "ModelEvaluation", FIGURES_FILE)
     return TrainingRun(
         run.run_id,
-        _statistics(_file(run, "ExampleStatistics", f"Split-train/{DEFAULT_FILE_NAME}")),
+        _statistics(_file(run, "ExampleStatistics", _STATISTICS_FILE)),
         Figures.model_validate_json(read_small_file(figures, _MAX_BYTES)) if figures else None,
         _file(run, "GaterankGateReport", REPORT_FILE),
     )

@@ -151,7 +151,7 @@ def _measure(day: Day, counts: IngestCounts) -> MonitorFigures:
     versions = dict(Counter(columns.versions.tolist()).most_common(MAX_VERSIONS))
     named = [version for version in versions if version != UNKNOWN_VERSION]
     engine = partial(make_pipeline, config.beam)
-    write_statistics(files, {MODEL_VERSION: named}, day.folder.statistics, engine)
+    write_statistics(files, MODEL_VERSION, named, day.folder.statistics, engine)
     statistics = Served(*read_statistics(day.folder.statistics, MODEL_VERSION))
     training = find_training(day.workspace, config.name, named)
     earlier = day.store.before(date_of(days.first).isoformat())

@@ -9,6 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import RankerConfig
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.rows import EvalRows, TaskRows
+from pipeline.monitoring.statistics import Statistics
+from pipeline.monitoring.training import TrainingRun
 from transforms.spans.days import DAY, parse_span
 
 WORDS = ("news", "sport", "music", "film")
@@ -100,10 +104,10 @@ class Day:
             "prediction_watch": seconds.astype(np.float32),
             "score": truth.astype(np.float32),
         }
-        watched = seconds + random.normal(0.0, 4.0, rows)
-        self.feedback = self._events("click", times + 60_000, np.ones(rows), self.clicks)
-        late = self._events("watch", times + 3_600_000, watched, np.ones(rows, bool))
-        self.feedback = pa.concat_tables([self.feedback, late])
+        self.watched = seconds + random.normal(0.0, 4.0, rows)
+        clicks = self._events("click", times + 60_000, np.ones(rows), self.clicks)
+        late = self._events("watch", times + 3_600_000, self.watched, np.ones(rows, bool))
+        self.feedback = pa.concat_tables([clicks, late])
 
     def _events(self, event: str, times: Any, values: Any, happened: Any) -> pa.Table:
         keys = {name: np.array(self.impressions[name]) for name in ("request_id", "item_id")}
@@ -117,9 +121,40 @@ class Day:
         _write(folder / "requests" / "impressions" / self.date / "a.parquet", table)
         _write(folder / "logs" / "feedback" / self.date / "a.parquet", self.feedback)
 
-    def examples(self) -> dict[str, Any]:
-        """The columns of training data that look alike."""
-        return {name: self.impressions[name] for name in ("category", "minutes", "tags", "shown")}
+    def training(self, config: RankerConfig) -> TrainingRun:
+        """The run of a model that was trained on, and evaluated with, such a day."""
+        labels = {"click": self.clicks.astype(float), "watch": self.watched}
+        tasks = {}
+        for name, values in labels.items():
+            predictions = np.asarray(self.impressions[f"prediction_{name}"], float)
+            tasks[name] = TaskRows(values, np.ones(len(values)), predictions, predictions)
+        users = np.array(self.impressions["user_id"])
+        names = ("category", "minutes", "tags", "shown")
+        features = {name: pa.array(self.impressions[name]) for name in names}
+        return TrainingRun(
+            run_id="2026-01-02T03:04:05",
+            statistics=statistics(**features),
+            figures=evaluate(EvalRows(users, tasks, {}), config),
+            report=None,
+        )
+
+
+def statistics(**columns: Any) -> Statistics:
+    """TFDV's, of columns of words, numbers or lists; None is missing."""
+    from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+
+    def lists(values: Any) -> pa.Array:
+        array = pa.array(values)
+        if not pa.types.is_list(array.type):
+            valid = np.append(0, np.cumsum(array.is_valid().to_numpy(zero_copy_only=False)))
+            flat = array.drop_null()
+            offsets = pa.array(valid.astype(np.int32))
+            array = pa.ListArray.from_arrays(offsets, flat, mask=array.is_null())
+        is_word = pa.types.is_string(array.type.value_type)
+        return array.cast(pa.list_(pa.binary() if is_word else pa.float32()))
+
+    batch = pa.record_batch({name: lists(values) for name, values in columns.items()})
+    return generate_statistics_in_memory(batch).datasets[0]
 
 
 def end_feedback(folder: Path, date: str) -> None:
