@@ -11,8 +11,11 @@ import pyarrow.parquet as pq
 from pipeline.config import RankerConfig
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.rows import EvalRows, TaskRows
+from pipeline.monitoring.figures import MonitorFigures, Side
 from pipeline.monitoring.statistics import Statistics
 from pipeline.monitoring.training import TrainingRun
+from transforms.ingest.counting.counts import make_counts
+from transforms.ingest.counting.tally import Tally
 from transforms.spans.days import DAY, parse_span
 
 WORDS = ("news", "sport", "music", "film")
@@ -168,3 +171,30 @@ def end_feedback(folder: Path, date: str) -> None:
 def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path)
+
+
+def watched_day() -> MonitorFigures:
+    """A day with one feature and one task."""
+    estimate = {"value": 0.7, "lower": 0.6, "upper": 0.8}
+    distance = Side("skew", "3", "then", "now")._asdict() | {
+        **{"feature": "age", "measure": "jensen_shannon", "value": 0.05, "threshold": 0.1},
+        **{"missing_before": 0.0, "missing_now": 0.1, "missing_threshold": 0.2},
+        **{"is_far": False, "is_missing": False, "text": ""},
+    }
+    task = {"task": "click", "model_version": "3", "kind": "classification"} | {
+        **{"impressions": 9, "examples": 8, "waiting": 1, "not_first": 0},
+        "metrics": {"auc": {"live": estimate, "training": estimate}},
+    }
+    days = {"first_day": "2026-01-05", "last_day": "2026-01-05", "previous_day": None}
+    tally = Tally()
+    for outcome in ("read", "examples"):
+        tally.add("impressions", outcome, amount=9)
+    return MonitorFigures.model_validate(
+        {
+            **{"ranker": "small", "created": "2026-01-06T08:00:00+00:00", **days},
+            **{"labels_until": None, "counts": make_counts(tally, make_config().data_config())},
+            "versions": {"3": {"impressions": 9, "run_id": None, "report": None}},
+            **{"new_columns": (), "distances": (distance,), "tasks": (task,)},
+            **{"alarms": (), "notes": ()},
+        }
+    )
