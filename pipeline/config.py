@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from pipeline.evaluation.options import Evaluation, check_thresholds
 from pipeline.kubeflow.options import Kubeflow
+from pipeline.monitor import Monitor
 from pipeline.schedule import Schedule
 from pipeline.strict_yaml import read_document
 from trainer.config import ROLES, Role, TrainerConfig, Training, check_gate
@@ -53,6 +54,7 @@ class RankerConfig(TrainerConfig, DataConfig):
         bulk_inference: which examples each run scores, as Parquet; null for none.
         schedule: when an orchestrator runs it; null for none.
         kubeflow: how Kubeflow Pipelines or Vertex AI run it; null for not at all.
+        monitor: what of the serving is watched, and when it is an alarm.
     """
 
     name: Name
@@ -63,6 +65,7 @@ class RankerConfig(TrainerConfig, DataConfig):
     bulk_inference: BulkInference | None = None
     schedule: Schedule | None = None
     kubeflow: Kubeflow | None = None
+    monitor: Monitor = Monitor()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "RankerConfig":
@@ -78,6 +81,7 @@ class RankerConfig(TrainerConfig, DataConfig):
                     f"there are {sorted(whole)}"
                 )
         check_thresholds(self.evaluation, self.tasks, self.training.base is not None)
+        self.monitor.check_names(set(self.features), set(self.tasks))
         return self
 
     @model_validator(mode="after")
@@ -91,12 +95,13 @@ class RankerConfig(TrainerConfig, DataConfig):
         return DataConfig(logs=self.logs, features=self.features, tasks=self.tasks)
 
     def without_engine(self) -> "RankerConfig":
-        """The same ranker, on the default engine, with no orchestrator: what results depend on.
+        """The same ranker, on the default engine, neither orchestrated nor watched.
 
-        What tuning finds goes to the trainers; how it searched, no other result depends on.
+        It is what results depend on. What tuning finds goes to the trainers; how it searched, no
+        other result depends on.
         """
         changes = dict.fromkeys(("tuning", "bulk_inference", "schedule", "kubeflow"))
-        return self.model_copy(update={"beam": Beam(), **changes})
+        return self.model_copy(update={"beam": Beam(), "monitor": Monitor(), **changes})
 
     def trainer_config(self, role: Role) -> TrainerConfig:
         """The sections that the trainer reads, for the candidate or for the baseline."""

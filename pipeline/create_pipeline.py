@@ -2,7 +2,6 @@
 
 from tfx.components import ExampleValidator, Pusher, Trainer, Tuner
 from tfx.dsl.components.base import executor_spec
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import bulk_inferrer_pb2, pusher_pb2, trainer_pb2
 
@@ -22,6 +21,7 @@ from pipeline.config import RankerConfig
 from pipeline.latest_blessed import find_bases
 from pipeline.places import Places
 from pipeline.stand_ins import StandIns
+from pipeline.workspace import metadata_connection
 from trainer.config import ROLES
 
 
@@ -223,6 +223,6 @@ def create_pipeline(
             report,
         ],
         enable_cache=True,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(places.metadata)),
+        metadata_connection_config=metadata_connection(places.metadata),
         beam_pipeline_args=beam_pipeline_args,
     )

@@ -13,6 +13,7 @@ from pipeline.schedule import Schedule
 from transforms.errors import ConfigError
 from transforms.rolling.inputs import spans_ahead
 from transforms.spans.days import date_of, span_of
+from transforms.storage import is_uri
 
 FORMAT = 1
 """Of the document; whoever reads it refuses another one."""
@@ -92,8 +93,18 @@ def airflow_document(
         },
         "pool": schedule.pool,
         "alerts": schedule.alerts,
+        "monitor": _monitor(config),
         "nodes": [node._asdict() for node in pipeline_graph(config)],
     }
+
+
+def _monitor(config: RankerConfig) -> dict[str, Any] | None:
+    """What the DAG that watches the ranker is made of; None if there is no request log."""
+    if config.monitor.requests is None:
+        return None
+    requests = config.monitor.requests
+    folder = requests if is_uri(requests) else str(Path(requests).resolve())
+    return config.monitor.model_dump(include={"cron", "retrain"}) | {"requests": folder}
 
 
 def _schedule(config: RankerConfig) -> Schedule:

@@ -19,6 +19,22 @@ _LIVE = metadata_store_pb2.Artifact.LIVE
 _SQLITE = b"SQLite format 3\0"
 
 
+def metadata_connection(database: Path) -> metadata_store_pb2.ConnectionConfig:
+    """How ML Metadata opens a workspace's database.
+
+    TFX's own function makes the folder too, which may be one that only a container has.
+
+    Args:
+        database: SQLite file, made if it is not there.
+    """
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(database)
+    config.sqlite.connection_mode = (
+        metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    )
+    return config
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of the pipeline, as ML Metadata knows it.
@@ -76,6 +92,10 @@ class Workspace:
         """Where the ranker's pipeline reads and writes."""
         return Places.below(self.folder, ranker, logs)
 
+    def monitored(self, ranker: str) -> Path:
+        """The store of the days on which the ranker's serving was watched."""
+        return self.folder / "monitor" / ranker
+
     def new_log_file(self) -> Path:
         """Where a run that starts now writes its log."""
         folder = self.folder / "logs"
@@ -131,8 +151,7 @@ class Workspace:
         if not path.is_file() or not path.stat().st_size:
             raise InputError(f"{self.folder}: must be a workspace of `gaterank run`")
         self._check_database()
-        config = metadata_store_pb2.ConnectionConfig()
-        config.sqlite.filename_uri = str(path)
+        config = metadata_connection(path)
         config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
         return metadata_store.MetadataStore(config)
 

@@ -80,6 +80,12 @@ class DivergedError(GaterankError):
     exit_code = 9
 
 
+class ServingAlarmError(GaterankError):
+    """What is served is not as it was in training, by the thresholds of `monitor`."""
+
+    exit_code = 10
+
+
 def write_error(path: str | Path, error: OSError) -> GaterankError:
     """What to raise when the operating system refuses to write a file or to make a folder.
 

@@ -15,6 +15,7 @@ from pipeline.cli.demo import demo
 from pipeline.cli.gates import gates
 from pipeline.cli.history import lineage, report, runs
 from pipeline.cli.model import score, train
+from pipeline.cli.monitor import monitor
 from pipeline.cli.rank import rank
 from pipeline.cli.run import run
 from pipeline.cli.serve import serve
@@ -29,6 +30,7 @@ _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
     demo, validate, gates, simulate, run, report, runs, lineage, serve, versions, rollback, rank,
     score, train, tune, ingest, deadletters, compile_, ready, step,
+    monitor,
 )  # fmt: skip
 
 
@@ -38,7 +40,8 @@ _VERBS = (
         "Exit codes: 0 done, 1 failed, 2 bad input or configuration, 3 too many dead letters, "
         "4 the candidate was not blessed, or a later day is served, 5 an anomaly in the data, "
         "6 a process of a training ended, 7 a day's logs are not there yet, "
-        "8 SIGTERM ended a training, which goes on if it is run again, 9 a loss is not finite."
+        "8 SIGTERM ended a training, which goes on if it is run again, 9 a loss is not finite, "
+        "10 an alarm of the monitoring."
     ),
 )
 @click.version_option(package_name="gaterank")

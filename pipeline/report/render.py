@@ -48,7 +48,7 @@ def render_report(inputs: ReportInputs) -> str:
     Args:
         inputs: the documents of a run; sections without theirs say so.
     """
-    return _environment().get_template("report.html.j2").render(_context(inputs))
+    return report_environment().get_template("report.html.j2").render(_context(inputs))
 
 
 def write_report(inputs: ReportInputs, folder: Path) -> None:
@@ -64,7 +64,8 @@ def write_report(inputs: ReportInputs, folder: Path) -> None:
 
 
 @cache
-def _environment() -> Environment:
+def report_environment() -> Environment:
+    """Jinja with the report's templates, filters and style, for pages that look like it."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,

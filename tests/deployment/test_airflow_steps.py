@@ -23,6 +23,7 @@ from gaterank_steps import (
     Outcome,
     day_of,
     load_graph,
+    monitor_command,
     outcome_of,
     ready_command,
     step_command,
@@ -30,7 +31,8 @@ from gaterank_steps import (
 
 
 def test_airflow_and_the_standard_library_are_all_that_the_dag_file_imports():
-    known = {*sys.stdlib_module_names, "airflow", "gaterank_steps"}
+    own = {path.stem for path in DAGS.glob("*.py")}
+    known = {*sys.stdlib_module_names, "airflow", *own}
     for path in DAGS.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -57,7 +59,7 @@ def test_every_exit_code_of_gaterank_has_its_outcome():
     kinds = {kind.exit_code: kind for kind in vars(errors).values() if hasattr(kind, "exit_code")}
     for_good = {2, 3, 5, 9}
     expected = {code: Outcome.FAILED if code in for_good else Outcome.AGAIN for code in kinds}
-    expected |= {4: Outcome.NOT_PUSHED, 7: Outcome.NOT_READY, 0: Outcome.DONE}
+    expected |= {4: Outcome.NOT_PUSHED, 7: Outcome.NOT_READY, 0: Outcome.DONE, 10: Outcome.ALARM}
     assert {code: outcome_of(code) for code in expected} == expected
     assert outcome_of(-9) is outcome_of(137) is Outcome.AGAIN, "killed, such as for its memory"
 
@@ -78,10 +80,26 @@ def test_the_commands_are_words_that_gaterank_takes():
     }
 
 
-def test_a_graph_is_read_as_it_was_written(tmp_path):
+MONITOR = {"requests": "/srv/served/demo", "cron": "0 8 * * *", "retrain": True}
+
+
+def test_what_was_served_is_looked_at_once_its_labels_can_be_complete():
+    words = monitor_command(graph(monitor=MONITOR), "/srv/other.yaml", "2026-01-06")
+    assert words[:3] == ["gaterank", "monitor", "/srv/other.yaml"]
+    assert words[-1] == "--complete"
+    assert dict(zip(words[3:-1:2], words[4:-1:2], strict=True)) == {
+        "--workspace": "/srv/workspace",
+        "--requests": "/srv/served/demo",
+        "--logs": "/srv/logs",
+        "--day": "2026-01-06",
+    }
+
+
+@pytest.mark.parametrize("changes", [{}, {"monitor": None}, {"monitor": MONITOR}])
+def test_a_graph_is_read_as_it_was_written(tmp_path, changes):
     path = tmp_path / "demo.airflow.json"
-    path.write_text(json.dumps(graph()))
-    assert load_graph(path) == graph()
+    path.write_text(json.dumps(graph(**changes)))
+    assert load_graph(path) == graph(**changes)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +114,9 @@ def test_a_graph_is_read_as_it_was_written(tmp_path):
         ({"nodes": [{"id": "A", "upstream": ["B"]}]}, "nodes.A.upstream must be"),
         ({"nodes": [{"id": "A b", "upstream": []}]}, "nodes.id must be"),
         ({"start_date": "soon"}, "Invalid isoformat"),
+        ({"monitor": "daily"}, "monitor must be"),
+        ({"monitor": {"requests": "/served", "cron": None}}, "monitor.cron must be"),
+        ({"monitor": {"requests": "/served", "cron": "", "retrain": 1}}, "monitor.retrain must"),
         ({"cron": "x" * MAX_BYTES}, "at most"),
     ],
 )

@@ -10,10 +10,13 @@ import tensorflow as tf
 import yaml
 from tensorflow_serving.apis import prediction_log_pb2
 
+from pipeline.monitoring.exposition import metrics_text, monitor_registry
+from pipeline.monitoring.figures import ALARM_KINDS
 from serving.server import BatchingParameters, ServerOptions, running_server
 from serving.server.options import METRICS_PATH
 from serving.server.request_log.options import RequestLogOptions
 from serving.server.status import Code
+from tests.pipeline.monitor_inputs import watched_day
 from tests.serving.toy_ranker import write_version
 from transforms.saved_model import WARM_UP_FILE
 
@@ -64,7 +67,8 @@ def write_warm_up(version: Path) -> None:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> str:
-    """The metrics of a server that has batches and a request log, after a request of each kind."""
+    """The metrics of a server that has batches and a request log, after a request of each kind,
+    and those of a day that was watched."""
     folder = tmp_path_factory.mktemp("served")
     write_warm_up(write_version(folder / "ranker", 1, 2.0))
     options = ServerOptions(
@@ -78,7 +82,8 @@ def page(tmp_path_factory) -> str:
         url = f"http://127.0.0.1:{server.port}"
         body = json.dumps({"inputs": [1.0]}).encode()
         urllib.request.urlopen(f"{url}/v1/models/ranker:predict", body).read()
-        return urllib.request.urlopen(url + METRICS_PATH).read().decode()
+        shown: str = urllib.request.urlopen(url + METRICS_PATH).read().decode()
+    return shown + metrics_text(monitor_registry(watched_day())).decode()
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +144,7 @@ def test_a_dashboard_can_be_provisioned(path):
     squares = [(a, b) for x, y, w, h in places for a in range(x, x + w) for b in range(y, y + h)]
     assert len(squares) == len(set(squares)), "panels lie on each other"
     rows = {panel["title"] for panel in panels if panel["type"] == "row"}
-    assert {"Requests", "Latency", "Versions", "Batching", "Request log"} <= rows
+    assert {"Requests", "Latency", "Versions", "Batching", "Request log", "Monitoring"} <= rows
 
 
 def test_grafana_finds_prometheus_and_the_dashboards():
@@ -153,6 +158,12 @@ def test_grafana_finds_prometheus_and_the_dashboards():
     assert Path(home).name in {path.name for path in DASHBOARDS}
     for datasource in re.findall(r'"uid": "([^"]+)"\}', DASHBOARDS[0].read_text()):
         assert datasource == "${datasource}"
+
+
+def test_every_kind_of_alarm_is_of_some_alert():
+    alerts = "\n".join(rule["expr"] for rule in rules_of("alerts"))
+    kinds = re.findall(r'alarms\{kind=~"([^"]+)"', alerts)
+    assert sorted(kind for group in kinds for kind in group.split("|")) == sorted(ALARM_KINDS)
 
 
 def test_prometheus_asks_the_server_where_its_metrics_are():

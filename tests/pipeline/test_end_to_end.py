@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,61 @@ def test_what_was_served_comes_back_as_the_same_features(
         before = rows[row["request_id"], row["item_id"]]
         for name in [f"prediction_{task}" for task in config.tasks]:
             assert row[name] == pytest.approx(before[name], abs=1e-5)
+
+
+def test_what_was_served_is_watched_by_what_its_run_knew(
+    first, folder, logs, workspace, request_document
+):
+    written = RequestLogOptions(folder / "watched")
+    served = model_dir(first, workspace, logs)
+    options = ServerOptions(model_dir=served, port=0, grpc_port=None, request_log=written)
+    with (
+        running_server(options) as running,
+        Ranker(f"http://127.0.0.1:{running.port}", with_ids=True) as ranker,
+    ):
+        for n in range(30):
+            user = request_document["user"] | {"user_id": f"u{n}", "clicked": ["news"]}
+            about = request_document["context"] | {"request_id": f"r{n}"}
+            ranker.rank(user, request_document["candidates"], about)
+    log = folder / "watched" / "ranker"
+    impressions = pa.concat_tables(map(pq.read_table, log.glob("impressions/*/*.parquet")))
+    shown = [row for row in impressions.to_pylist() if row["position"] == 1]
+    keys = [{name: row[name] for name in ("request_id", "item_id", "timestamp")} for row in shown]
+    clicks = [key | {"event": "click", "value": 1.0} for key in keys[::2]]
+    # Of a day ago, so that clicks have had their hour: also what was shown, a day earlier.
+    day = timedelta(days=1)
+    for file in list(log.glob("impressions/*/*.parquet")):
+        table = pq.read_table(file)
+        earlier = pa.array([time - day for time in table["timestamp"].to_pylist()])
+        moved = table.set_column(table.schema.get_field_index("timestamp"), "timestamp", earlier)
+        date = (datetime.fromisoformat(file.parent.name) - day).date().isoformat()
+        (log / "impressions" / date).mkdir(exist_ok=True)
+        pq.write_table(moved, log / "impressions" / date / file.name)
+        file.unlink()
+    hours = {name: timedelta(hours=number) - day for name, number in (("click", 1), ("like", 3))}
+    clicks.append(keys[0] | {"event": "like", "value": 1.0})
+    rows = [one | {"timestamp": one["timestamp"] + hours[one["event"]]} for one in clicks]
+    pq.write_table(pa.Table.from_pylist(rows), log / "feedback.parquet")
+    last = max(path.name for path in log.glob("impressions/*") if any(path.iterdir()))
+    command = ["monitor", str(write_tiny(folder)[0]), "--workspace", str(workspace.folder)]
+    places = ["--requests", str(log), "--logs", str(log), "--day", last, "--days", "2", "--json"]
+    result = CliRunner().invoke(cli, [*command, *places], catch_exceptions=False)
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["counts"]["impressions"]["examples"] == impressions.num_rows
+    (version,) = found["versions"].values()
+    assert version["run_id"] == first.run_id
+    skew = {one["feature"]: one for one in found["distances"] if one["kind"] == "skew"}
+    assert set(skew) == set(write_tiny(folder)[1].features)
+    assert skew["segment"]["value"] > 0.3, "all users are of one segment, in few rows"
+    click = next(task for task in found["tasks"] if task["task"] == "click")
+    assert (click["examples"], click["positives"]) == (len(shown), len(clicks) - 1)
+    assert click["metrics"]["auc"]["training"]["value"] is not None
+    survey = next(task for task in found["tasks"] if task["task"] == "survey")
+    assert survey["waiting"] == impressions.num_rows, "its window is two days"
+    page = workspace.monitored(first.ranker) / last / "monitor.html"
+    link = re.search(r'href="([^"#]+)">Report of version 1<', page.read_text())[1]
+    assert (page.parent / link).resolve() == first.uri("gaterank.GateReport") / "report.html"
 
 
 def test_what_training_never_saw_is_ranked(rank, request_document):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -46,6 +47,15 @@ def test_it_has_the_components_and_arrows_of_every_other_orchestrator(documents)
         assert set(tasks[name].get("dependentTasks", ())) - {"FindInputs"} == wanted - {
             "FindInputs"
         }
+
+
+def test_compiling_makes_no_folder_of_a_container(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workspace = Path("/srv/made_by_gaterank_compile")
+    kubeflow_documents(make_config(kubeflow={"workspace": str(workspace)}), "kubeflow")
+    pipeline_graph(make_config())
+    assert not workspace.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_clients_read_it(documents, tmp_path):

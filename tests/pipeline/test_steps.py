@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli.main import cli
 from pipeline.config import load_config
 from pipeline.graph import airflow_document, pipeline_graph
+from pipeline.monitor import Monitor
 from pipeline.workspace import Run, Workspace
 from tests.pipeline.tiny import tiny_document
 from transforms.errors import ConfigError, InputError, NotBlessedError, NotReadyError
@@ -108,6 +109,11 @@ def test_the_document_for_airflow_says_when_and_what(days, tmp_path):
     assert (document["days_ahead"], document["start_date"]) == (2, day(3))
     assert [node["id"] for node in document["nodes"]] == days.nodes
     assert document["step_timeout"] == 12 * 3600
+    assert document["monitor"] is None
+    watched = days.config.model_copy(update={"monitor": Monitor(requests="served/demo")})
+    document = airflow_document(watched, days.yaml, [], tmp_path, "")
+    about = {"requests": str(Path.cwd() / "served/demo"), "cron": "0 8 * * *", "retrain": False}
+    assert document["monitor"] == about
     plain = days.config.model_copy(update={"schedule": None})
     with pytest.raises(ConfigError, match="schedule: must be in the YAML"):
         airflow_document(plain, days.yaml, [], tmp_path, "")

@@ -144,16 +144,32 @@ def test_the_sample_is_drawn(tmp_path):
     assert [log.wants() for _ in range(3)] == [True, False, False]
 
 
+def test_a_file_is_of_one_day_however_late_it_is_written(tmp_path):
+    before = ranking(0, milliseconds=1_767_311_999_999)
+    run(open_log(tmp_path), before, ranking(1, milliseconds=1_767_312_000_000))
+    (first,), (second,) = (
+        list(tmp_path.glob(f"ranker/impressions/{day}/*.parquet"))
+        for day in ("2026-01-01", "2026-01-02")
+    )
+    assert set(pq.read_table(first)["request_id"].to_pylist()) == {"r0"}
+    assert set(pq.read_table(second)["request_id"].to_pylist()) == {"r1"}
+
+
 def test_the_oldest_files_make_room(tmp_path):
     rows = to_table(ranking())
+
+    def write(files: LogFiles, model: str, day: int) -> int:
+        now = NOW.replace(day=day)
+        return files.write(model, now.date(), rows, now)
+
     files = LogFiles(tmp_path, max_bytes=1)
-    assert files.write("a", rows, NOW) == 0, "the newest stays, however small the bound"
-    assert files.write("b", rows, NOW.replace(day=3)) == 1
+    assert files.write("a", NOW.date(), rows, NOW) == 0, "the newest stays, however small the bound"
+    assert write(files, "b", 3) == 1
     assert [path.parts[-4] for path in tmp_path.glob("*/*/*/*")] == ["b"]
     size = next(tmp_path.glob("*/*/*/*")).stat().st_size
     files = LogFiles(tmp_path, max_bytes=2 * size)
-    assert files.write("a", rows, NOW.replace(day=4)) == 0
-    assert files.write("a", rows, NOW.replace(day=5)) == 1
+    assert write(files, "a", 4) == 0
+    assert write(files, "a", 5) == 1
     assert {path.parts[-4] for path in tmp_path.glob("*/*/*/*")} == {"a"}
 
 

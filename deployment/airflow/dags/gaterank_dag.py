@@ -4,11 +4,8 @@ Airflow has an environment of its own (ADR 24): this file imports Airflow and th
 library, and runs gaterank as a command.
 """
 
-import json
-import logging
 import sys
-import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,10 +14,8 @@ from typing import Any
 from airflow.exceptions import (
     AirflowException,
     AirflowFailException,
-    AirflowNotFoundException,
     AirflowSkipException,
 )
-from airflow.hooks.base import BaseHook
 from airflow.models import BaseOperator
 from airflow.models.dag import DAG
 from airflow.models.param import Param
@@ -29,9 +24,10 @@ from airflow.utils.trigger_rule import TriggerRule
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of DAGs may be another one
 
+from gaterank_reports import report, report_late, run_command
 from gaterank_steps import (
+    CONFIG_PATTERN,
     SUFFIX,
-    Command,
     Outcome,
     day_of,
     load_graph,
@@ -40,10 +36,7 @@ from gaterank_steps import (
     step_command,
 )
 
-_LOG = logging.getLogger("gaterank.alerts")
 _SENSOR = "day_is_there"
-_YAML = r"^/.+\.ya?ml$"
-_POST_SECONDS = 10
 
 
 class DayIsThere(BaseSensorOperator):
@@ -61,7 +54,7 @@ class DayIsThere(BaseSensorOperator):
         """Asks `gaterank ready`."""
         params = context["params"]
         day = params["day"] or day_of(context["data_interval_end"], self.graph["days_ahead"])
-        code = _run(self.log, ready_command(self.graph, params["config"], day))
+        code = run_command(self.log, ready_command(self.graph, params["config"], day))
         outcome = outcome_of(code)
         if outcome not in (Outcome.DONE, Outcome.NOT_READY):
             raise AirflowException(f"{day}: `gaterank ready` has ended with exit code {code}")
@@ -84,7 +77,7 @@ class Step(BaseOperator):
         run = context["ti"].xcom_pull(task_ids=_SENSOR)
         if run is None:
             raise AirflowFailException(f"{_SENSOR} must have ended in this run")
-        code = _run(self.log, step_command(self.graph, self.task_id, run))
+        code = run_command(self.log, step_command(self.graph, self.task_id, run))
         said = f"{self.task_id}: exit code {code}"
         outcome = outcome_of(code)
         if outcome is Outcome.NOT_PUSHED:
@@ -93,67 +86,6 @@ class Step(BaseOperator):
             raise AirflowFailException(f"{said}, which no retry mends")
         if outcome is not Outcome.DONE:
             raise AirflowException(said)
-
-
-def _run(log: logging.Logger, words: list[str]) -> int:
-    """Runs a command to its end, or ends it when Airflow ends the task."""
-    log.info("%s", words)
-    with Command(words) as command:
-        for line in command.lines():
-            log.info("%s", line)
-        code: int = command.wait()
-    return code
-
-
-def report(event: str, alerts: str, context: Any) -> None:
-    """A structured line of what has happened to a task, also to the webhook."""
-    task = context["ti"]
-    post(
-        alerts,
-        {
-            "event": event,
-            "dag": task.dag_id,
-            "run": task.run_id,
-            "task": task.task_id,
-            "try": task.try_number,
-            "reason": str(context.get("exception") or "")[:1000],
-            "log": task.log_url,
-        },
-    )
-
-
-def report_late(
-    alerts: str, dag: DAG, _tasks: str, _blocking: str, slas: Iterable[Any], *_: Any
-) -> None:
-    """The same of runs that were not done by their deadline (Airflow calls it an SLA miss).
-
-    Airflow begins with the second run after the last that has succeeded, and counts from the start
-    of its data interval: at that time the first one, which is late, was due.
-    """
-    for sla in slas:
-        when = {"due": sla.execution_date.isoformat()}
-        post(alerts, {"event": "late", "dag": dag.dag_id, "task": sla.task_id} | when)
-
-
-def post(alerts: str, record: Mapping[str, Any]) -> None:
-    """Logs a record, and posts it if there is a connection; a webhook that fails fails no task."""
-    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), **record})
-    _LOG.warning("%s", line)
-    try:
-        webhook = BaseHook.get_connection(alerts)
-    except AirflowNotFoundException:
-        return
-    if not str(webhook.host).startswith(("https://", "http://")):
-        _LOG.error("connection %s: the host must be the whole URL, from http on", alerts)
-        return
-    headers = {"Content-Type": "application/json"}
-    if webhook.password:
-        headers["Authorization"] = f"Bearer {webhook.password}"
-    request = urllib.request.Request(webhook.host, line.encode(), headers, method="POST")
-    try:
-        urllib.request.urlopen(request, timeout=_POST_SECONDS).close()
-    except OSError as error:
-        _LOG.error("connection %s: the webhook cannot be reached: %s", alerts, error)
 
 
 def make_dag(graph: Mapping[str, Any]) -> DAG:
@@ -173,9 +105,7 @@ def make_dag(graph: Mapping[str, Any]) -> DAG:
         max_active_runs=1,
         max_active_tasks=1,
         params={
-            "config": Param(
-                graph["config"], type="string", pattern=r"^/.+\.ya?ml$", maxLength=4096
-            ),
+            "config": Param(graph["config"], type="string", pattern=CONFIG_PATTERN, maxLength=4096),
             "day": Param(None, type=["null", "string"], format="date"),
         },
         default_args={

@@ -19,6 +19,7 @@ from typing import Any
 FORMAT = 1
 MAX_BYTES = 1_000_000
 SUFFIX = ".airflow.json"
+CONFIG_PATTERN = r"^/.+\.ya?ml$"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _TEXTS = ("ranker", "config", "workspace", "logs", "start_date", "cron", "pool", "alerts")
 _SECONDS = ("wait", "poll", "retry_delay", "step_timeout", "deadline")
@@ -34,6 +35,7 @@ class Outcome(enum.Enum):
     NOT_READY = "not ready"
     AGAIN = "try again"
     FAILED = "failed"
+    ALARM = "alarm"
 
 
 _OUTCOMES = {
@@ -45,6 +47,7 @@ _OUTCOMES = {
     7: Outcome.NOT_READY,
     8: Outcome.AGAIN,  # a training was interrupted; its checkpoint is there
     9: Outcome.FAILED,  # a loss is not finite
+    10: Outcome.ALARM,  # of the monitoring
 }
 
 
@@ -93,9 +96,20 @@ def load_graph(path: Path) -> dict[str, Any]:
     words = graph.get("gaterank")
     _require(path, "gaterank", isinstance(words, list) and all(isinstance(w, str) for w in words))
     _require(path, "ranker", _NAME.fullmatch(graph["ranker"]) is not None)
+    _check_monitor(path, graph.get("monitor"))
     date.fromisoformat(graph["start_date"])
     _check_nodes(path, graph.get("nodes"))
     return graph
+
+
+def _check_monitor(path: Path, monitor: Any) -> None:
+    """The part is not there if nothing is watched."""
+    if monitor is None:
+        return
+    _require(path, "monitor", isinstance(monitor, dict))
+    for name in ("requests", "cron"):
+        _require(path, f"monitor.{name}", isinstance(monitor.get(name), str))
+    _require(path, "monitor.retrain", isinstance(monitor.get("retrain"), bool))
 
 
 def _check_nodes(path: Path, nodes: Any) -> None:
@@ -136,6 +150,18 @@ def step_command(graph: Mapping[str, Any], node: str, run: Mapping[str, str]) ->
     }
     words = [word for pair in options.items() for word in pair]
     return [*graph["gaterank"], "step", run["config"], node, *words]
+
+
+def monitor_command(graph: Mapping[str, Any], config: str, day: str) -> list[str]:
+    """The words that look at what was served on a day, once its labels can be complete."""
+    options = {
+        "--workspace": graph["workspace"],
+        "--requests": graph["monitor"]["requests"],
+        "--logs": graph["logs"],
+        "--day": day,
+    }
+    words = [word for pair in options.items() for word in pair]
+    return [*graph["gaterank"], "monitor", config, *words, "--complete"]
 
 
 class Command:

@@ -1,7 +1,7 @@
 """The log's files: each appears whole, and the oldest go when there are too many bytes."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,13 +26,14 @@ class LogFiles:
         self._folder, self._max_bytes = folder, max_bytes
         self._count = 0
 
-    def write(self, model: str, rows: pa.Table, now: datetime) -> int:
+    def write(self, model: str, day: date, rows: pa.Table, now: datetime) -> int:
         """Writes a file, and removes the oldest if the log has become too large.
 
         Args:
             model: the rows are of its requests.
+            day: of all rows, which the file stands under.
             rows: impressions.
-            now: whose date the file stands under, and whose time it is named after.
+            now: the time that the file is named after.
 
         Returns:
             How many files were removed.
@@ -42,10 +43,10 @@ class LogFiles:
             DiskFullError: if there is no room.
         """
         self._count += 1
-        day = self._folder / _folder_name(model) / "impressions" / f"{now:%Y-%m-%d}"
-        make_folder(day)
+        folder = self._folder / _folder_name(model) / "impressions" / day.isoformat()
+        make_folder(folder)
         # Servers that share a folder, and a server that was started again, are told apart.
-        path = day / f"{now:%H%M%S%f}-{os.getpid()}-{self._count}.parquet"
+        path = folder / f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{self._count}.parquet"
         with write_whole(str(path)) as stream:
             pq.write_table(rows, stream, compression="zstd")
         return self._remove_oldest()

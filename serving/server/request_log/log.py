@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -14,6 +16,7 @@ from serving.server.request_log.files import LogFiles, utc_now
 from serving.server.request_log.options import RequestLogOptions
 from serving.server.request_log.rows import Ranking, to_table
 from transforms.errors import GaterankError
+from transforms.spans.days import DAY, date_of
 
 _logger = logging.getLogger(__name__)
 
@@ -35,6 +38,14 @@ class LogCounts:
     removed: int = 0
 
 
+class _Key(NamedTuple):
+    """What the rows of a file have in common."""
+
+    model: str
+    day: date
+    schema: pa.Schema
+
+
 @dataclass
 class _Open:
     """Rows of one model that are no file yet."""
@@ -50,7 +61,8 @@ class _Open:
 class RequestLog:
     """Writes down a sample of what is ranked; no request waits for it.
 
-    A version that reads other features begins a file of its own. `stop` writes what is left.
+    A version that reads other features begins a file of its own, and so does a day, in UTC: by
+    day the log is trained on and watched. `stop` writes what is left.
 
     Args:
         options: how much, and where.
@@ -70,7 +82,7 @@ class RequestLog:
         self._options, self._draw, self._clock = options, draw, clock
         self._files = LogFiles(options.folder, options.max_bytes)
         self._waiting: queue.Queue[Ranking | None] = queue.Queue(options.max_waiting)
-        self._open: dict[tuple[str, pa.Schema], _Open] = {}
+        self._open: dict[_Key, _Open] = {}
         self.counts = LogCounts()
         self._thread = threading.Thread(target=self._run, name="request-log", daemon=True)
 
@@ -109,7 +121,8 @@ class RequestLog:
 
     def _add(self, ranking: Ranking) -> None:
         table = to_table(ranking, self._options.top)
-        key = (ranking.model, table.schema)
+        day = date_of(ranking.milliseconds // DAY)
+        key = _Key(ranking.model, day, table.schema)
         part = self._open.setdefault(key, _Open(self._clock()))
         part.tables.append(table)
         if part.rows >= self._options.file_rows:
@@ -121,10 +134,11 @@ class RequestLog:
             if all_files or now - part.since >= self._options.file_seconds:
                 self._end(key)
 
-    def _end(self, key: tuple[str, pa.Schema]) -> None:
+    def _end(self, key: _Key) -> None:
         part = self._open.pop(key)
         try:
-            removed = self._files.write(key[0], pa.concat_tables(part.tables), utc_now())
+            rows = pa.concat_tables(part.tables)
+            removed = self._files.write(key.model, key.day, rows, utc_now())
         except GaterankError as error:
             # Requests must be answered although the disk is full.
             self.counts.failed += len(part.tables)

@@ -86,6 +86,7 @@ class IngestCounts(Section):
         events: event -> feedback rows read.
         sources: file -> rows read.
         unreadable: file -> why it could not be read to its end.
+        last_feedback: time of the latest feedback, ISO-8601 in UTC: up to then labels are known.
     """
 
     impressions: ImpressionCounts
@@ -98,6 +99,7 @@ class IngestCounts(Section):
     events: dict[str, int]
     sources: dict[str, int]
     unreadable: dict[str, str]
+    last_feedback: str | None = None
 
 
 def make_counts(tally: Tally, config: DataConfig) -> IngestCounts:
@@ -117,6 +119,7 @@ def make_counts(tally: Tally, config: DataConfig) -> IngestCounts:
         events=tally.under("events"),
         sources=tally.under("sources"),
         unreadable=dict(sorted(tally.unreadable.items())),
+        last_feedback=_time(tally.last_feedback),
     )
 
 

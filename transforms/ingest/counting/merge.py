@@ -39,6 +39,9 @@ def merge_counts(parts: Sequence[IngestCounts]) -> IngestCounts:
         events=_sum(part.events for part in parts),
         sources=_sum(part.sources for part in parts),
         unreadable={file: why for part in parts for file, why in part.unreadable.items()},
+        last_feedback=max(
+            (part.last_feedback for part in parts if part.last_feedback), default=None
+        ),
     )
 
 

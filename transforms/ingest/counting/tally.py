@@ -22,12 +22,14 @@ class Tally:
         totals: key, such as ("impressions", "read"), -> sum.
         first: the earliest time, milliseconds.
         last: the latest.
+        last_feedback: the latest time of any feedback that could be read, also of other spans.
         unreadable: file -> why.
     """
 
     totals: dict[Key, int | Fraction] = field(default_factory=dict)
     first: int | None = None
     last: int | None = None
+    last_feedback: int | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def add(self, *key: str, amount: int | Fraction = 1) -> None:
@@ -44,6 +46,11 @@ class Tally:
         """Widens first and last to the times."""
         if len(times):
             self._widen(int(times.min()), int(times.max()))
+
+    def see_feedback(self, times: Ints) -> None:
+        """Widens `last_feedback` to the times."""
+        if len(times):
+            self.last_feedback = max(int(times.max()), self.last_feedback or 0)
 
     def count(self, *key: str) -> int:
         """A total that is a count."""
@@ -62,6 +69,8 @@ class Tally:
                 self.add(*key, amount=amount)
             if other.first is not None and other.last is not None:
                 self._widen(other.first, other.last)
+            if other.last_feedback is not None:
+                self.last_feedback = max(other.last_feedback, self.last_feedback or 0)
             self.unreadable |= other.unreadable
         return self
 

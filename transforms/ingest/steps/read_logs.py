@@ -89,6 +89,8 @@ class ReadPartFn(beam.DoFn):
             if self._convert is None:
                 self._convert = self._plan.adapter.open(self._plan.wanted("impressions"))
             for checked in read_part(self._plan, part, self._convert):
+                if checked.feedback is not None:
+                    tally.see_feedback(checked.feedback.column(TIMESTAMP).to_numpy())
                 if log.is_borrowed:
                     yield from self._lend(checked, part, tally)
                 else:
