@@ -1,6 +1,7 @@
 """What runs in a container, on an invocation as KFP's launcher writes it."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from pipeline.kubeflow import entrypoint
 from tests.pipeline.kubeflow_golden import make_config
 from transforms.errors import InputError
+from transforms.simulator.simulate import simulate
+from transforms.spans.days import span_of
 
 SCHEMA = {"instanceSchema": "title: tfx.Schema\ntype: object\n"}
+EXAMPLES = {"instanceSchema": "title: tfx.Examples\ntype: object\n"}
 REPORT = {"instanceSchema": "title: gaterank.IngestReport\ntype: object\n"}
 
 
@@ -26,7 +30,8 @@ def run(
         "inputs": {"parameterValues": parameters, "artifacts": sides.get("inputs", {})},
         "outputs": {"artifacts": sides.get("outputs", {}), "outputFile": str(output)},
     }
-    spec = {"parameters": {name: {"parameterType": "STRING"} for name in parameters}}
+    kinds = {int: "NUMBER_INTEGER", str: "STRING"}
+    spec = {"parameters": {k: {"parameterType": kinds[type(v)]} for k, v in parameters.items()}}
     entrypoint.main(
         [
             *("--executor_class_path", executor),
@@ -54,6 +59,37 @@ def test_an_artifact_is_written_below_the_mount_and_told_by_its_uri(
     )
     assert told["artifacts"]["schema"]["artifacts"][0]["uri"] == uri
     assert (tmp_path / folder / "bucket/runs/7/schema/schema.pbtxt").is_file()
+
+
+def test_what_runs_on_beam_can_read_and_write_by_uris(tmp_path):
+    """As on Dataflow; `file://` goes the same way as `gs://`."""
+    simulate(tmp_path / "logs", 500, seed=1, days=3)
+    config = make_config().data_config()
+    found = {}
+    for kind in ("paths", "uris"):
+        place = tmp_path / kind
+        store, root = place / "store", place / "out"
+        run(
+            place,
+            "pipeline.components.log_example_gen.Executor",
+            {
+                "logs": (tmp_path / "logs").as_uri(),
+                "data": config.model_dump_json(),
+                "code_version": "1",
+                "store": str(store) if kind == "paths" else store.as_uri(),
+                "span": span_of(date(2026, 1, 6)),
+                "fingerprint": "",
+            },
+            kind,
+            outputs={
+                key: artifact(str(root / key) if kind == "paths" else (root / key).as_uri(), schema)
+                for key, schema in (("examples", EXAMPLES), ("ingestion", REPORT))
+            },
+        )
+        files = (path for path in root.rglob("*") if path.is_file())
+        found[kind] = {str(path.relative_to(root)): path.read_bytes() for path in files}
+    assert found["paths"] == found["uris"]
+    assert any(name.startswith("examples/Split-eval/") for name in found["uris"])
 
 
 def test_an_error_that_the_user_can_mend_is_one_message_and_its_exit_code(tmp_path, capsys):
