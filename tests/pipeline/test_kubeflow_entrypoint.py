@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.kubeflow import entrypoint
+from pipeline.kubeflow.paths import to_path
 from tests.pipeline.kubeflow_golden import make_config
 from transforms.errors import InputError
 from transforms.simulator.simulate import simulate
@@ -22,13 +23,18 @@ def artifact(uri: str, kind: dict) -> dict:
 
 
 def run(
-    tmp_path: Path, executor: str, parameters: dict, artifacts: str = "paths", **sides: dict
+    tmp_path: Path,
+    executor: str,
+    parameters: dict,
+    artifacts: str = "paths",
+    output: str | None = None,
+    **sides: dict,
 ) -> dict:
     """Runs an executor; what it told the orchestrator."""
-    output = tmp_path / "kfp_outputs" / "output_metadata.json"
+    output = output or str(tmp_path / "kfp_outputs" / "output_metadata.json")
     invocation = {
         "inputs": {"parameterValues": parameters, "artifacts": sides.get("inputs", {})},
-        "outputs": {"artifacts": sides.get("outputs", {}), "outputFile": str(output)},
+        "outputs": {"artifacts": sides.get("outputs", {}), "outputFile": output},
     }
     kinds = {int: "NUMBER_INTEGER", str: "STRING"}
     spec = {"parameters": {k: {"parameterType": kinds[type(v)]} for k, v in parameters.items()}}
@@ -41,7 +47,7 @@ def run(
             f"--artifacts={artifacts}",
         ]
     )
-    return json.loads(output.read_text())
+    return json.loads(Path(to_path(output, str(tmp_path))).read_text())
 
 
 @pytest.mark.parametrize("artifacts", ["paths", "copies"])
@@ -113,6 +119,21 @@ def test_an_invocation_that_is_no_json_is_refused(capsys):
         entrypoint.main([*given, "--json_serialized_inputs_spec_args", "{}"])
     assert end.value.code == InputError.exit_code
     assert "must be JSON" in capsys.readouterr().err
+
+
+def test_what_is_told_is_copied_too_where_it_has_a_uri(tmp_path):
+    output = "gs://bucket/runs/7/executor_output.json"
+    run(
+        tmp_path,
+        "pipeline.components.curated_schema.CuratedSchema_Executor",
+        {"data": make_config().data_config().model_dump_json(), "code_version": "1"},
+        "copies",
+        output,
+        outputs={"schema": artifact("gs://bucket/runs/7/schema", SCHEMA)},
+    )
+    folder = tmp_path / "gcs/bucket/runs/7"
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert names == {"executor_output.json", "schema", "schema/schema.pbtxt"}
 
 
 def test_what_fails_leaves_nothing_where_it_would_have_been_copied(tmp_path):
