@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.evaluation.options import Evaluation, check_thresholds
 from pipeline.kubeflow.options import Kubeflow
 from pipeline.schedule import Schedule
 from pipeline.strict_yaml import read_document
@@ -17,74 +18,6 @@ from trainer.tuning.space import check_tuning
 from transforms.beam import Beam
 from transforms.config import DataConfig
 from transforms.section import Name, Section, load_section
-from transforms.tasks import TaskKind
-
-Metric = Literal["auc", "gauc", "log_loss", "calibration", "rmse", "mae", "r2"]
-METRICS_OF_KIND: dict[TaskKind, tuple[Metric, ...]] = {
-    "classification": ("auc", "gauc", "log_loss", "calibration"),
-    "regression": ("rmse", "mae", "r2", "calibration"),
-}
-
-
-class Threshold(Section):
-    """What the candidate must reach in one metric of one task.
-
-    Attributes:
-        task: a task's name; `all` for every task that has the metric; `mean` for the mean over
-            those tasks.
-        metric: `auc`, `gauc`, `log_loss` (classification); `rmse`, `mae`, `r2` (regression);
-            `calibration` (both: mean prediction / mean label).
-        min_gain: candidate - baseline in the metric's good direction must be at least
-            this; a negative number tolerates a small loss.
-        confident: hold the lower end of the gain's 95% interval, not the gain itself,
-            against `min_gain`.
-        lower: the candidate's own value must be at least this.
-        upper: the candidate's own value must be at most this.
-    """
-
-    task: Name
-    metric: Metric
-    min_gain: float | None = None
-    confident: bool = False
-    lower: float | None = None
-    upper: float | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "Threshold":
-        if self.min_gain is None and self.lower is None and self.upper is None:
-            raise ValueError("a threshold needs `min_gain`, `lower` or `upper`")
-        if self.metric == "calibration" and self.min_gain is not None:
-            raise ValueError("calibration has no good direction: use `lower` and `upper`")
-        if self.confident and self.min_gain is None:
-            raise ValueError("`confident` is about the gain: it needs `min_gain`")
-        return self
-
-
-class Evaluation(Section):
-    """The `evaluation` section.
-
-    Attributes:
-        thresholds: the candidate is blessed only if all hold.
-        slices: features whose values split the report's metrics; a number with many values
-            is cut into quarters.
-        bootstrap_replicates: of the paired bootstrap over users.
-        min_slice_examples: smaller slices are not shown.
-        max_slices: of one feature; the largest are shown.
-        seed: of the bootstrap.
-    """
-
-    thresholds: tuple[Threshold, ...] = Field(
-        (
-            Threshold(task="all", metric="auc", min_gain=-0.01),
-            Threshold(task="all", metric="rmse", min_gain=-0.01),
-        ),
-        min_length=1,
-    )
-    slices: tuple[Name, ...] = ()
-    bootstrap_replicates: int = Field(200, ge=20, le=10_000)
-    min_slice_examples: int = Field(100, ge=1)
-    max_slices: int = Field(12, ge=1, le=1000)
-    seed: int = Field(1, ge=0, le=2**31 - 1)
 
 
 class Baseline(Section):
@@ -144,8 +77,7 @@ class RankerConfig(TrainerConfig, DataConfig):
                     f"evaluation.slices: must name features of one value. Received: {name!r}, "
                     f"there are {sorted(whole)}"
                 )
-        for threshold in self.evaluation.thresholds:
-            self._check_threshold(threshold)
+        check_thresholds(self.evaluation, self.tasks, self.training.base is not None)
         return self
 
     @model_validator(mode="after")
@@ -153,22 +85,6 @@ class RankerConfig(TrainerConfig, DataConfig):
         if self.tuning is not None:
             check_tuning({role: self.trainer_config(role) for role in ROLES}, self.tuning)
         return self
-
-    def _check_threshold(self, threshold: Threshold) -> None:
-        if threshold.task in ("all", "mean"):
-            return
-        if threshold.task not in self.tasks:
-            raise ValueError(
-                f"evaluation.thresholds: must name a task, `all` or `mean`. "
-                f"Received: {threshold.task!r}, tasks are {sorted(self.tasks)}"
-            )
-        kind = self.tasks[threshold.task].kind
-        if threshold.metric not in METRICS_OF_KIND[kind]:
-            raise ValueError(
-                f"evaluation.thresholds: a {kind} task has the metrics "
-                f"{', '.join(METRICS_OF_KIND[kind])}. "
-                f"Received: task={threshold.task}, metric={threshold.metric}"
-            )
 
     def data_config(self) -> DataConfig:
         """The sections that floor 1 reads."""

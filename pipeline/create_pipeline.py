@@ -112,7 +112,7 @@ def create_pipeline(
     bases = (
         stand_ins.bases
         if stand_ins
-        else find_bases(config, transform.outputs["transformed_examples"])
+        else find_bases(config, transform.outputs["transformed_examples"], places.served)
     )
 
     # Same data, seeds and budget; only the gate differs.
@@ -137,11 +137,12 @@ def create_pipeline(
         for role in ROLES
     )
 
-    # Blessed only if every threshold of the YAML holds against the baseline.
+    # Blessed only if every threshold of the YAML holds: against the baseline, and the base.
     evaluator = EvaluateRanker(
         examples=examples.outputs["examples"],
         model=candidate.outputs["model"],
         baseline_model=baseline.outputs["model"],
+        base_model=bases["candidate"].outputs["model"] if "candidate" in bases else None,
         ranker=ranker,
         code_version=whole_code,
     )

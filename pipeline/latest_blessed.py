@@ -1,5 +1,7 @@
 """What a daily training begins from: the newest blessed model, and the baseline beside it."""
 
+from pathlib import Path
+
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants
@@ -10,6 +12,7 @@ from tfx.types.channel import BaseChannel, Channel
 
 from pipeline.components.log_example_gen import SPAN
 from pipeline.config import RankerConfig
+from pipeline.served.records import withdrawn_versions
 from trainer.config import ROLES, Role
 
 _ID_OF = {
@@ -29,12 +32,16 @@ class LatestBlessed(ResolverStrategy):
     count, the latest first: an old day that is run again would else begin from a model that has
     seen the days after it, and end as another model than the first time.
 
+    What was pushed and then withdrawn by a rollback counts as not blessed.
+
     Args:
         role: `candidate` or `baseline`.
+        served: the folder that models are pushed into.
     """
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, served: str) -> None:
         self._id_of = _ID_OF[role]
+        self._served = Path(served)
 
     def resolve_artifacts(
         self, store: metadata_store.MetadataStore, input_dict: dict[str, list[Artifact]]
@@ -43,12 +50,13 @@ class LatestBlessed(ResolverStrategy):
         models = {model.id: model for model in input_dict["model"]}
         examples = {artifact.id for artifact in input_dict["examples"]}
         today = _span_of(store, examples)
+        withdrawn = _withdrawn_blessings(store, withdrawn_versions(self._served))
         newest: tuple[int, int] | None = None
         chosen: list[Artifact] = []
         for blessing in input_dict["blessing"]:
             model = models.get(blessing.get_int_custom_property(self._id_of))
             is_blessed = blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-            if model is None or not is_blessed:
+            if model is None or not is_blessed or blessing.id in withdrawn:
                 continue
             seen = _inputs_of(store, {model.id})
             span = _span_of(store, seen)
@@ -60,17 +68,18 @@ class LatestBlessed(ResolverStrategy):
         return {key: chosen if key == "model" else [] for key in input_dict}
 
 
-def find_bases(config: RankerConfig, examples: BaseChannel) -> dict[Role, Resolver]:
+def find_bases(config: RankerConfig, examples: BaseChannel, served: Path) -> dict[Role, Resolver]:
     """Role -> what finds its base, of each that is to begin from one.
 
     Args:
         config: the whole YAML.
         examples: that are trained on.
+        served: the folder that models are pushed into.
     """
     return {
         role: Resolver(
             strategy_class=LatestBlessed,
-            config={"role": role},
+            config={"role": role, "served": str(served)},
             model=Channel(type=standard_artifacts.Model),
             blessing=Channel(type=standard_artifacts.ModelBlessing),
             examples=examples,
@@ -78,6 +87,18 @@ def find_bases(config: RankerConfig, examples: BaseChannel) -> dict[Role, Resolv
         for role in ROLES
         if config.trainer_config(role).training.base is not None
     }
+
+
+def _withdrawn_blessings(store: metadata_store.MetadataStore, versions: frozenset[int]) -> set[int]:
+    """The blessings by which some versions were pushed."""
+    if not versions:
+        return set()
+    pushed = {
+        artifact.id
+        for artifact in store.get_artifacts_by_type(standard_artifacts.PushedModel.TYPE_NAME)
+        if artifact.custom_properties["pushed_version"].string_value in map(str, versions)
+    }
+    return _inputs_of(store, pushed)
 
 
 def _span_of(store: metadata_store.MetadataStore, transformed: set[int]) -> int:

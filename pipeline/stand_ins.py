@@ -62,6 +62,7 @@ def make_stand_ins(config: RankerConfig, places: Places) -> StandIns:
         span=RuntimeParameter(name=SPAN_PARAMETER, default="", ptype=str),
         data=config.data_config().model_dump_json(),
         bases=str(places.bases) if begin_from_one else "",
+        served=str(places.served),
         code_version=code_version("transforms"),
     )
     bases: dict[Role, Any] = {

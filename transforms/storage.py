@@ -152,6 +152,18 @@ def copy_file(source: str, target: str) -> None:
         shutil.copyfileobj(data, stream, _COPY_BYTES)
 
 
+def copy_files(source: Path, target: Path) -> None:
+    """Copies the files of a local folder, and those of its folders, each as `copy_file` does.
+
+    Args:
+        source: the folder.
+        target: a local folder, made if it is not there.
+    """
+    for path in source.rglob("*"):
+        if path.is_file():
+            copy_file(str(path), str(target / path.relative_to(source)))
+
+
 def remove_attempts(folder: str) -> None:
     """Removes the files of a folder that `write_whole` was killed in the middle of.
 

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline.config import Metric, RankerConfig
+from pipeline.config import RankerConfig
 from pipeline.evaluation.metrics import task_metrics
+from pipeline.evaluation.options import Metric
 from trainer.dataset import read_batches
 from trainer.model.network import Batch
 from trainer.model.ranker import Ranker

@@ -3,7 +3,7 @@
     make bench NAME=serving.swap [ARGS="--swaps 10 --seconds 20"]
 
 Clients rank without a pause. First the served version stays, then newer ones are pushed, one
-after another, as a run of the pipeline pushes them.
+after another, as a run of the pipeline pushes them. At last each is rolled back.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from benchmarks.serving.messages import make_predict
 from benchmarks.serving.models import make_models
 from benchmarks.serving.requests import make_request
 from benchmarks.serving.server_process import Server, serving
-from pipeline.components.push_model import push_version
+from pipeline.served.rollback import roll_back
+from pipeline.served.versions import push_version
 
 _CANDIDATES = 100
 _PATIENCE_SECONDS = 120.0
@@ -122,7 +123,7 @@ def describe(answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Steady, then with swaps."""
+    """Steady, then with swaps, then with rollbacks."""
     models = make_models()
     request = make_request(models.ranker.config.features, models.examples, _CANDIDATES)
     with TemporaryDirectory() as folder:
@@ -140,32 +141,46 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     load.wait_for(int(version.name))
                     time.sleep(options.seconds / 8)
                 swapping = describe(load.take())
+                delays = []
+                for _ in track(range(options.swaps), "rollback"):
+                    began = time.monotonic()
+                    load.wait_for(roll_back(served).version)
+                    delays.append(time.monotonic() - began)
+                    time.sleep(options.seconds / 8)
+                turning_back = describe(load.take())
             shutil.rmtree(served)
-    return {"steady": steady, "swapping": swapping}
+    turning_back["seconds_until_served"] = float(np.median(delays))
+    return {"steady": steady, "swapping": swapping, "turning_back": turning_back}
 
 
 def format_table(results: Mapping[str, Any]) -> str:
     """The table and how it was made."""
     steady, swapping = results["steady"], results["swapping"]
+    back = results["turning_back"]
     lines = [
         "# New versions under load",
         "",
         f"`{results['command']}`, {results['date']}, {results['machine']}. {results['clients']} "
-        f"clients rank {_CANDIDATES} candidates without a pause; {results['swaps']} versions.",
+        f"clients rank {_CANDIDATES} candidates without a pause; {results['swaps']} versions, and "
+        "as many rollbacks.",
         "",
         "| | requests | failed | p50 ms | p99 ms | longest ms | versions |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, row in (("steady", steady), ("new versions", swapping)):
+    for name, row in (("steady", steady), ("new versions", swapping), ("rollbacks", back)):
         lines.append(
             f"| {name} | {row['requests']:,} | {row['failed']} | {row['p50_ms']:.1f} | "
             f"{row['p99_ms']:.1f} | {row['max_ms']:.1f} | {row['versions'][0]} to "
             f"{row['versions'][-1]} |"
         )
-    ratio = swapping["p99_ms"] / steady["p99_ms"]
-    return (
-        "\n".join([*lines, "", f"p99 with new versions is {ratio:.2f} of the steady one."]) + "\n"
-    )
+    ratios = [row["p99_ms"] / steady["p99_ms"] for row in (swapping, back)]
+    lines += [
+        "",
+        f"p99 with new versions is {ratios[0]:.2f} of the steady one, with rollbacks "
+        f"{ratios[1]:.2f}. A rollback answers {back['seconds_until_served']:.1f} s after the "
+        "command (median).",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def parse() -> argparse.Namespace:

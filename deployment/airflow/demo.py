@@ -22,7 +22,6 @@ from transforms.rolling.inputs import spans_ahead
 ROOT = Path(__file__).resolve().parents[2]
 _DAYS = 2
 _WINDOW = 2
-_FAST = {"poll": "15s", "retry_delay": "10s"}
 _POLL_SECONDS = 5.0
 _WAITING = (None, "scheduled", "queued")
 
@@ -79,8 +78,9 @@ def write_inputs(folder: Path, impressions: int, today: date) -> Path:
     document["training"] |= {"base": "latest_blessed", "max_epochs": 6}
     document["model"] |= {"expert_units": [64], "tower_units": [32]}
     document["gate"] |= {"beta_steps": 100}
-    # So few rows tell little: the candidate must not be far behind the baseline.
-    document["evaluation"]["thresholds"] = [{"task": "mean", "metric": "auc", "min_gain": -0.05}]
+    # So few rows tell little: the candidate must not be far behind the baseline, nor its base.
+    bound = {"task": "mean", "metric": "auc", "min_gain": -0.05}
+    document["evaluation"]["thresholds"] = [bound, {**bound, "against": "base"}]
     for task in document["tasks"].values():
         task["label"]["may_be_absent"] = True
     # Beside the impressions' last day, feedback for it stands in the days after.
@@ -125,11 +125,7 @@ def _wait(airflow: Instance, name: str, seconds: float) -> None:
         time.sleep(_POLL_SECONDS)
         for run in airflow.runs(name):
             for task, state in airflow.tasks(name, run).items():
-                if (
-                    state
-                    and state not in ("scheduled", "queued")
-                    and (run, task, state) not in told
-                ):
+                if state not in _WAITING and (run, task, state) not in told:
                     told.add((run, task, state))
                     click.echo(f"{datetime.now(UTC):%H:%M:%S}  {run}  {task}: {state}")
 
@@ -144,13 +140,16 @@ def _tell(airflow: Instance, name: str, folder: Path) -> None:
         bases = {
             role: bool((report.get(role) or {}).get("base")) for role in ("candidate", "baseline")
         }
-        auc = ((report.get("figures") or {}).get("mean") or {}).get("auc")
+        figures = report.get("figures") or {}
+        rivals = {"baseline": figures, "base": figures.get("base") or {}}
         click.echo(f"\n{scheduled}: {airflow.runs(name).get(scheduled)}")
         click.echo(f"  days      {(report.get('lineage') or {}).get('data', {}).get('spans')}")
         click.echo(f"  warm      {bases}")
-        if auc:
-            both = [auc[role]["value"] for role in ("candidate", "baseline")]
-            click.echo("  mean AUC  candidate {:.4f}, baseline {:.4f}".format(*both))
+        for rival, found in rivals.items():
+            if found:
+                auc = found["mean"]["auc"]
+                both = auc["candidate"]["value"], auc["baseline"]["value"]
+                click.echo(f"  mean AUC  candidate {both[0]:.4f}, {rival} {both[1]:.4f}")
         click.echo(f"  blessed   {run.blessed}, pushed as version {run.pushed_version}")
         click.echo(f"  Pusher    {airflow.tasks(name, scheduled).get('Pusher')}")
 

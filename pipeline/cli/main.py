@@ -20,14 +20,15 @@ from pipeline.cli.run import run
 from pipeline.cli.serve import serve
 from pipeline.cli.steps import ready, step
 from pipeline.cli.tuning import tune
+from pipeline.cli.versions import rollback, versions
 from transforms.errors import DISK_IS_FULL, GaterankError
 
 # What the operating system refuses for reasons that lie with the machine.
 _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE}
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
-    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, tune,
-    ingest, deadletters, compile_, ready, step,
+    demo, validate, gates, simulate, run, report, runs, lineage, serve, versions, rollback, rank,
+    score, train, tune, ingest, deadletters, compile_, ready, step,
 )  # fmt: skip
 
 

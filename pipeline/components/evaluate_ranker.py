@@ -5,6 +5,7 @@ where TFMA's take a quarter of an hour (ADR 0005).
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipeline.evaluation.rows import EvalRows, TaskRows
 from pipeline.evaluation.tfma_files import eval_config, write_tfma_files
 from serving.bulk_scoring.rows import key_and_label_spec
 from serving.bulk_scoring.scorer import ExampleScorer, parse_columns, read_examples
+from trainer.warm_start.bundle import NO_BASE_FILE
 from transforms.examples import USER_ID, label_name, weight_name
 from transforms.features import CategoricalFeature
 from transforms.ingest.writing.tfrecord import find_shards
@@ -39,6 +41,8 @@ def EvaluateRanker(  # noqa: N802
     blessing: OutputArtifact[standard_artifacts.ModelBlessing],
     ranker: Parameter[str],
     code_version: Parameter[str],
+    # TFX's word for an input that may be absent; `X | None` it cannot read.
+    base_model: InputArtifact[standard_artifacts.Model] = None,  # type: ignore[assignment]
 ) -> None:
     """Evaluates both models, checks the pruned one against the full one, and blesses.
 
@@ -50,13 +54,14 @@ def EvaluateRanker(  # noqa: N802
         blessing: blessed only if every threshold holds.
         ranker: `RankerConfig` as JSON.
         code_version: part of the cache key.
+        base_model: the blessed model that the candidate began from, if there is one.
     """
     config = RankerConfig.model_validate_json(ranker)
     files = find_shards(Path(examples.path(split="eval")))
     rows, difference = read_eval_rows(config, files, model.uri, baseline_model.uri)
     if difference > MAX_PRUNING_DIFFERENCE:
         raise AssertionError(f"the pruned model differs from the full one by {difference}")
-    figures = evaluate(rows, config)
+    figures = evaluate(rows, config, _base_rows(rows, files, base_model))
     folder = Path(evaluation.uri)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FIGURES_FILE).write_text(figures.model_dump_json(indent=1))
@@ -95,6 +100,30 @@ def read_eval_rows(
         batches.append(columns)
     merged = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     return _to_rows(config, merged), difference
+
+
+def _base_rows(
+    rows: EvalRows, files: list[Path], base: standard_artifacts.Model | None
+) -> EvalRows | str:
+    """The rows with the base's predictions in the place of the baseline's, or why there are none.
+
+    A base knows the tasks and features of the day that it was trained on.
+    """
+    if base is None or (Path(base.uri) / NO_BASE_FILE).exists():
+        return "there is none yet"
+    scorer = ExampleScorer(Path(path_utils.serving_model_path(base.uri)))
+    try:
+        batches = [scorer(serialized) for serialized in read_examples(files)]
+    except tf.errors.InvalidArgumentError as error:
+        return f"it cannot read these examples: {error.message}"
+    tasks = {
+        name: replace(
+            task, baseline=np.concatenate([batch[name] for batch in batches]).astype(np.float64)
+        )
+        for name, task in rows.tasks.items()
+        if name in batches[0]
+    }
+    return EvalRows(rows.user_ids, tasks, {})
 
 
 def _slice_spec(config: RankerConfig) -> dict[str, tf.io.FixedLenFeature]:

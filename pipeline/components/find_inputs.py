@@ -4,6 +4,7 @@ Its outputs are parameters of the components that follow, so that those, and not
 again when the logs or the base are other ones. It must never be taken from a cache itself.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypedDict
 
@@ -12,6 +13,7 @@ from tfx.dsl.component.experimental.decorators import component
 
 from pipeline.bases import newest_bases
 from pipeline.components.log_example_gen import find_log_files, fingerprint
+from pipeline.served.versions import withdrawn_spans
 from transforms.config import DataConfig
 from transforms.errors import InputError, NotReadyError
 from transforms.rolling.inputs import day_is_complete, find_spans
@@ -36,6 +38,7 @@ def FindInputs(  # noqa: N802
     span: Parameter[str],
     data: Parameter[str],
     bases: Parameter[str],
+    served: Parameter[str],
     code_version: Parameter[str],
 ) -> Inputs:
     """Looks at the logs, and at the bases of blessed models.
@@ -45,13 +48,17 @@ def FindInputs(  # noqa: N802
         span: the last day to train on, as `--span`; empty for the newest complete one.
         data: `DataConfig` as JSON.
         bases: folder of the bases; empty if a training begins from none.
+        served: folder that models are pushed into, where rollbacks are written down.
         code_version: of `transforms`.
     """
     del code_version
-    return find_inputs(DataConfig.model_validate_json(data), logs, span, bases)
+    withdrawn = withdrawn_spans(Path(served))
+    return find_inputs(DataConfig.model_validate_json(data), logs, span, bases, withdrawn)
 
 
-def find_inputs(config: DataConfig, logs: str, span: str, bases: str) -> Inputs:
+def find_inputs(
+    config: DataConfig, logs: str, span: str, bases: str, withdrawn: Collection[int] = ()
+) -> Inputs:
     """Looks at the logs, and at the bases of blessed models; see `FindInputs`.
 
     Raises:
@@ -68,7 +75,9 @@ def find_inputs(config: DataConfig, logs: str, span: str, bases: str) -> Inputs:
         if missing:
             raise NotReadyError(f"{describe(wanted)}: {missing}")
     last, files = find_log_files(config, logs, wanted)
-    base = newest_bases(Path(bases), before=last) if bases and last is not None else None
+    base = None
+    if bases and last is not None:
+        base = newest_bases(Path(bases), before=last, without=withdrawn)
     return Inputs(
         last=_NO_SPAN if last is None else last,
         fingerprint=fingerprint(files),

@@ -7,6 +7,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.component.experimental.annotations import InputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
+from tfx.utils import path_utils
 
 from pipeline.bases import keep_bases
 from trainer.config import Role
@@ -35,4 +36,5 @@ def KeepBases(  # noqa: N802
             "candidate": find_base(Path(model.uri)),
             "baseline": find_base(Path(baseline_model.uri)),
         }
-        keep_bases(Path(bases), span, cast(dict[Role, Path], files))
+        served = Path(path_utils.serving_model_path(model.uri))
+        keep_bases(Path(bases), span, cast(dict[Role, Path], files), served)

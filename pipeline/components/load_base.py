@@ -7,7 +7,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from pipeline.bases import copy_base
+from pipeline.bases import copy_base, copy_model
 from pipeline.components.find_inputs import NO_BASE
 from trainer.config import Role
 from trainer.warm_start.bundle import BASE_FILE, NO_BASE_FILE
@@ -37,3 +37,5 @@ def load_base(model: Path, role: Role, base: str, bases: str) -> None:
         (model / NO_BASE_FILE).touch()
         return
     copy_base(Path(bases), base, role, Path(path_utils.eval_model_dir(str(model))) / BASE_FILE)
+    if role == "candidate":
+        copy_model(Path(bases), base, Path(path_utils.serving_model_dir(str(model))))

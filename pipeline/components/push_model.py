@@ -1,6 +1,5 @@
 """PushModel: TFX's Pusher, but a version appears all at once, and never goes back in time."""
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,13 +11,10 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
-from serving.bulk_scoring.scorer import history_path
-from transforms.rolling.window import SPANS_FILE
-from transforms.small_files import read_small_file
+from pipeline.served.versions import last_span, newest_version, push_version
 from transforms.spans.files import describe
 
 _LOG = logging.getLogger("gaterank.push")
-_MAX_BYTES = 1 << 20
 
 
 class Executor(pusher.Executor):
@@ -56,48 +52,3 @@ class Executor(pusher.Executor):
         # Last: whatever fails before leaves nothing that a server could take up.
         version = push_version(model, served)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
-
-
-def push_version(model: Path, served: Path) -> Path:
-    """Copies a SavedModel into the served folder as its next version, atomically.
-
-    What a push that was killed left there is invisible to a server, and replaced.
-
-    Args:
-        model: the SavedModel.
-        served: the folder that a server watches.
-
-    Returns:
-        The version's folder.
-    """
-    served.mkdir(parents=True, exist_ok=True)
-    newest = newest_version(served)
-    # A server ignores names that are no numbers: the copy is invisible until its rename.
-    incoming = served / ".incoming"
-    shutil.rmtree(incoming, ignore_errors=True)
-    try:
-        shutil.copytree(model, incoming)
-        return incoming.rename(served / str(int(newest.name) + 1 if newest else 1))
-    except BaseException:
-        shutil.rmtree(incoming, ignore_errors=True)
-        raise
-
-
-def newest_version(served: Path) -> Path | None:
-    """The highest version in the served folder, None if there is none."""
-    if not served.is_dir():
-        return None
-    versions = [path for path in served.iterdir() if path.name.isdecimal()]
-    return max(versions, key=lambda path: int(path.name), default=None)
-
-
-def last_span(model: Path | None) -> int | None:
-    """The last span that a packaged model was trained on; None if it knows none.
-
-    Args:
-        model: the SavedModel, if there is one.
-    """
-    path = history_path(model).parent / SPANS_FILE if model else None
-    if path is None or not path.is_file():
-        return None
-    return max(int(one["span"]) for one in json.loads(read_small_file(path, _MAX_BYTES)))

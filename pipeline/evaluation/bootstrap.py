@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipeline.config import Metric
 from pipeline.evaluation.comparison import DIRECTIONS, Comparison, Estimate
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
+from pipeline.evaluation.options import Metric
 from pipeline.evaluation.rows import Floats
 
 # On each side of a 95% interval.

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pipeline.config import Metric
+from pipeline.evaluation.options import Metric
 from transforms.section import Section
 from transforms.tasks import TaskKind
 

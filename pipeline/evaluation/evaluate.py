@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.config import METRICS_OF_KIND, Metric, RankerConfig
+from pipeline.config import RankerConfig
 from pipeline.evaluation.bootstrap import bootstrap, compare
 from pipeline.evaluation.calibration import calibration_curve
 from pipeline.evaluation.comparison import Comparison
-from pipeline.evaluation.figures import Figures, TaskFigures
+from pipeline.evaluation.figures import BaseFigures, Figures, TaskFigures
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
+from pipeline.evaluation.options import METRICS_OF_KIND, Evaluation, Metric
 from pipeline.evaluation.rows import EvalRows, Floats, Ints, TaskRows
 from pipeline.evaluation.slices import evaluate_slices
 from pipeline.evaluation.verdict import judge
@@ -27,24 +28,24 @@ _NEEDS: dict[Metric, str] = {
 }
 
 
-def evaluate(rows: EvalRows, config: RankerConfig) -> Figures:
-    """Compares the candidate with the baseline and judges by the thresholds.
+def evaluate(
+    rows: EvalRows, config: RankerConfig, base: EvalRows | str = "there is none yet"
+) -> Figures:
+    """Compares the candidate with the baseline, and its base, and judges by the thresholds.
 
     Args:
         rows: labels and both models' predictions of the eval split, for every task and for
             every feature of `evaluation.slices`.
         config: the ranker's; read are `tasks` and `evaluation`.
+        base: the same rows with the predictions of the model that the candidate began from as
+            the baseline's, for the tasks that it has; or why there are none.
 
     Returns:
         The figures, ready for `model_dump_json`; no number in them is NaN or infinite.
     """
     users, num_users = rows.encoded_users()
-    samples = _samples(rows, users, num_users, config)
-    tasks = {
-        name: _task_figures(task, rows.tasks[name], users, _comparisons(task, name, samples))
-        for name, task in config.tasks.items()
-    }
-    mean = _mean_over_tasks(config.tasks, samples)
+    tasks, mean = _compare(rows, config)
+    over_base = None if isinstance(base, str) else _base_figures(base, config)
     return Figures(
         rows=len(rows.user_ids),
         users=num_users,
@@ -52,16 +53,36 @@ def evaluate(rows: EvalRows, config: RankerConfig) -> Figures:
         tasks=tasks,
         mean=mean,
         slices=evaluate_slices(rows, users, config),
-        verdict=judge(config.evaluation.thresholds, tasks, mean),
+        base=over_base,
+        verdict=judge(config.evaluation.thresholds, tasks, mean, over_base or str(base)),
     )
 
 
+def _base_figures(base: EvalRows, config: RankerConfig) -> BaseFigures:
+    tasks, mean = _compare(base, config)
+    return BaseFigures(tasks=tasks, mean=mean)
+
+
+def _compare(
+    rows: EvalRows, config: RankerConfig
+) -> tuple[dict[str, TaskFigures], dict[Metric, Comparison]]:
+    """The figures of each task that the rows have, and their means."""
+    users, num_users = rows.encoded_users()
+    known = {name: task for name, task in config.tasks.items() if name in rows.tasks}
+    samples = _samples(rows, known, users, num_users, config.evaluation)
+    tasks = {
+        name: _task_figures(task, rows.tasks[name], users, _comparisons(task, name, samples))
+        for name, task in known.items()
+    }
+    return tasks, _mean_over_tasks(known, samples)
+
+
 def _samples(
-    rows: EvalRows, users: Ints, num_users: int, config: RankerConfig
+    rows: EvalRows, tasks: Tasks, users: Ints, num_users: int, options: Evaluation
 ) -> dict[Key, Samples]:
     """Task and model -> metric -> [1 + B]: the value, then the replicates'."""
     statistics: dict[Key, TaskStatistics] = {}
-    for name, task in config.tasks.items():
+    for name, task in tasks.items():
         exists = rows.tasks[name].weights > 0  # [R]
         part = rows.tasks[name].take(exists)  # [M]
         for model in ROLES:
@@ -70,9 +91,9 @@ def _samples(
                 statistics[name, model] = TaskStatistics.of(
                     task.kind, users[exists], part.labels, part.weights, predictions, num_users
                 )
-    replicates = config.evaluation.bootstrap_replicates
-    samples = bootstrap(statistics, num_users, replicates, config.evaluation.seed)
-    for name, task in config.tasks.items():
+    replicates = options.bootstrap_replicates
+    samples = bootstrap(statistics, num_users, replicates, options.seed)
+    for name, task in tasks.items():
         undefined = dict.fromkeys(METRICS_OF_KIND[task.kind], np.full(1 + replicates, np.nan))
         for model in ROLES:
             samples.setdefault((name, model), undefined)

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.config import Metric
 from pipeline.evaluation.comparison import PRIMARY_METRIC, Comparison
+from pipeline.evaluation.options import Metric, Rival
 from trainer.config import Role
 from transforms.section import Section
 from transforms.tasks import TaskKind
@@ -85,6 +85,18 @@ class SliceFigures(Section):
     tasks: dict[str, dict[Metric, SliceMetric]]
 
 
+class BaseFigures(Section):
+    """The candidate against the blessed model that it began from.
+
+    Attributes:
+        tasks: those that both predict; what is called baseline in them is the base.
+        mean: metric -> its mean over the tasks that have it.
+    """
+
+    tasks: dict[str, TaskFigures]
+    mean: dict[Metric, Comparison]
+
+
 class Check(Section):
     """One threshold applied to one task.
 
@@ -92,6 +104,7 @@ class Check(Section):
         task: a task or `mean`.
         metric: which.
         rule: which side of the threshold.
+        against: whom a gain is over.
         confident: whether the interval's end is compared and not the value.
         value: what was compared, None where undefined.
         bound: of the threshold.
@@ -103,6 +116,7 @@ class Check(Section):
     task: str
     metric: Metric
     rule: Literal["min_gain", "lower", "upper"]
+    against: Rival = "baseline"
     confident: bool
     value: float | None
     bound: float
@@ -143,6 +157,7 @@ class Figures(Section):
         tasks: in the order of the YAML.
         mean: metric -> its mean over the tasks that have it.
         slices: by feature, the largest first.
+        base: against the model that the candidate began from; None if it began from scratch.
         verdict: blessed or refused.
     """
 
@@ -153,4 +168,5 @@ class Figures(Section):
     tasks: dict[str, TaskFigures]
     mean: dict[Metric, Comparison]
     slices: tuple[SliceFigures, ...]
+    base: BaseFigures | None = None
     verdict: Verdict

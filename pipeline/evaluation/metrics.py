@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.config import METRICS_OF_KIND, Metric
+from pipeline.evaluation.options import METRICS_OF_KIND, Metric
 from pipeline.evaluation.ranking import RocOrder, divide, sum_by
 from pipeline.evaluation.rows import Floats, Ints
 from pipeline.evaluation.terms import (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.config import Metric
+from pipeline.evaluation.options import Metric
 from pipeline.evaluation.ranking import divide, user_auc
 from pipeline.evaluation.rows import Floats, Ints
 

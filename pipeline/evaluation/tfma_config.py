@@ -11,8 +11,9 @@ from collections.abc import Iterable
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline.config import METRICS_OF_KIND, Metric, RankerConfig, Threshold
+from pipeline.config import RankerConfig
 from pipeline.evaluation.comparison import DIRECTIONS
+from pipeline.evaluation.options import METRICS_OF_KIND, Metric, Threshold
 from transforms.examples import label_name, weight_name
 
 TFMA_CLASSES: dict[Metric, str] = {
@@ -39,7 +40,7 @@ def eval_config(config: RankerConfig) -> config_pb2.EvalConfig:
         ],
         metrics_specs=[_task_spec(config, name) for name in config.tasks],
     )
-    mean = [t for t in config.evaluation.thresholds if t.task == "mean"]
+    mean = [t for t in _over_baseline(config) if t.task == "mean"]
     if mean:
         built.metrics_specs.append(_mean_spec(mean))
     built.options.min_slice_size.value = config.evaluation.min_slice_examples
@@ -82,6 +83,11 @@ def metric_threshold(
     return built
 
 
+def _over_baseline(config: RankerConfig) -> list[Threshold]:
+    """TFMA compares with one other model."""
+    return [one for one in config.evaluation.thresholds if one.against == "baseline"]
+
+
 def _model_spec(config: RankerConfig, name: str) -> config_pb2.ModelSpec:
     return config_pb2.ModelSpec(
         name=name,
@@ -99,7 +105,7 @@ def _task_spec(config: RankerConfig, name: str) -> config_pb2.MetricsSpec:
     for metric in METRICS_OF_KIND[config.tasks[name].kind]:
         thresholds = [
             threshold
-            for threshold in config.evaluation.thresholds
+            for threshold in _over_baseline(config)
             if threshold.metric == metric and threshold.task in ("all", name)
         ]
         if metric in TFMA_CLASSES:

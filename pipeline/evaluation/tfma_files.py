@@ -22,9 +22,9 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
     convert_slice_metrics_to_proto,
 )
 
-from pipeline.config import Metric, Threshold
 from pipeline.evaluation.comparison import DIRECTIONS, Comparison, Estimate
 from pipeline.evaluation.figures import Check, Figures, SliceFigures
+from pipeline.evaluation.options import Metric, Threshold
 from pipeline.evaluation.tfma_config import (
     TFMA_CLASSES,
     eval_config,

@@ -3,18 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from pipeline.config import Metric, Threshold
-from pipeline.evaluation.comparison import Comparison
-from pipeline.evaluation.figures import Check, TaskFigures, Verdict
+from pipeline.evaluation.comparison import Comparison, Estimate
+from pipeline.evaluation.figures import BaseFigures, Check, TaskFigures, Verdict
+from pipeline.evaluation.options import Metric, Threshold
 
 Rule = Literal["min_gain", "lower", "upper"]
 Comparisons = Mapping[Metric, Comparison]
+_NONE = Estimate(value=None)
+_UNKNOWN = Comparison(direction="higher", candidate=_NONE, baseline=_NONE, difference=_NONE)
 
 
 def judge(
     thresholds: Sequence[Threshold],
     tasks: Mapping[str, TaskFigures],
     mean: Comparisons,
+    base: BaseFigures | str = "there is none yet",
 ) -> Verdict:
     """Applies every threshold.
 
@@ -26,11 +29,20 @@ def judge(
         thresholds: of the YAML.
         tasks: name -> its figures.
         mean: metric -> its mean over tasks.
+        base: the same against the model that the candidate began from, or why there is nothing
+            to compare; thresholds against it are then skipped, with a warning.
     """
     checks: list[Check] = []
     warnings: list[str] = []
     for threshold in thresholds:
-        for task, comparison, excuse in _subjects(threshold, tasks, mean):
+        if threshold.against == "baseline":
+            subjects = _subjects(threshold, tasks, mean)
+        elif isinstance(base, str):
+            warnings.append(f"nothing was checked against the base: {base}")
+            continue
+        else:
+            subjects = _subjects(threshold, base.tasks, base.mean)
+        for task, comparison, excuse in subjects:
             if excuse:
                 warnings.append(f"task {task}: {threshold.metric} was not checked: {excuse}")
             else:
@@ -40,7 +52,7 @@ def judge(
         blessed=bool(checks) and not failures,
         summary=_summary(checks, failures),
         checks=tuple(checks),
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -57,8 +69,10 @@ def _subjects(
             if metric in figures.metrics:
                 excuse = figures.unmeasured.get(metric, "")
                 yield name, figures.metrics[metric], excuse
-    else:
+    elif threshold.task in tasks:
         yield threshold.task, tasks[threshold.task].metrics[metric], ""
+    else:
+        yield threshold.task, _UNKNOWN, "the base does not predict it"
 
 
 def _check(threshold: Threshold, task: str, comparison: Comparison) -> Iterator[Check]:
@@ -83,21 +97,27 @@ def _compare(
         task=task,
         metric=threshold.metric,
         rule=rule,
+        against=threshold.against,
         confident=confident,
         value=value,
         bound=bound,
         margin=margin,
         passed=passed,
-        message=_message(task, threshold.metric, rule, confident, value, bound),
+        message=_message(task, _what(threshold, rule, confident), rule, value, bound),
     )
 
 
-def _message(
-    task: str, metric: str, rule: Rule, confident: bool, value: float | None, bound: float
-) -> str:
+def _what(threshold: Threshold, rule: Rule, confident: bool) -> str:
+    if rule != "min_gain":
+        return threshold.metric
+    what = f"{threshold.metric} gain"
+    if threshold.against == "base":
+        what += " over the base"
+    return f"lower end of {what}'s 95% interval" if confident else what
+
+
+def _message(task: str, what: str, rule: Rule, value: float | None, bound: float) -> str:
     subject = "mean over tasks" if task == "mean" else f"task {task}"
-    what = f"{metric} gain" if rule == "min_gain" else metric
-    what = f"lower end of {what}'s 95% interval" if confident else what
     if value is None:
         return f"{subject}: {what} is undefined, {rule} is {bound:g}"
     digits = _digits(value, bound)

@@ -120,7 +120,10 @@ def _make_folders(invocation: dict[str, Any]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies files, and no times or modes, which a mounted bucket may refuse."""
+    """Copies files as they are, in place: in a bucket a rename would be another copy.
+
+    And no times or modes, which a mounted bucket may refuse.
+    """
     if source == target:
         return
     for path in [source, *source.rglob("*")]:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from pipeline.config import Metric
 from pipeline.evaluation.comparison import DIRECTIONS, PRIMARY_METRIC, Comparison, Estimate, Outcome
-from pipeline.evaluation.figures import Figures, TaskFigures
+from pipeline.evaluation.figures import BaseFigures, Figures, TaskFigures
+from pipeline.evaluation.options import Metric
 from pipeline.report.inputs import Truth
 from pipeline.report.numbers import METRIC_NAMES, bounds, number, signed
 from pipeline.report.plot import Scale, nice
@@ -60,11 +60,11 @@ class Forest:
     has_shares: bool
 
 
-def forests(figures: Figures, truth: Truth | None) -> list[Forest]:
+def forests(figures: Figures | BaseFigures, truth: Truth | None) -> list[Forest]:
     """One forest plot for each kind of task that there is.
 
     Args:
-        figures: of the evaluation.
+        figures: of the evaluation, or of its comparison with the base.
         truth: the best reachable values, if known.
     """
     kinds = dict.fromkeys(task.kind for task in figures.tasks.values())

@@ -3,8 +3,8 @@
 import math
 from datetime import UTC, datetime
 
-from pipeline.config import Metric
 from pipeline.evaluation.comparison import Estimate
+from pipeline.evaluation.options import Metric
 from transforms.durations import format_seconds
 
 MISSING = "–"

@@ -107,6 +107,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "loss": loss_plot(records),
         "curves": task_plots(records, tasks),
         "forests": forests(figures, inputs.truth) if figures else [],
+        "base_forests": forests(figures.base, None) if figures and figures.base else [],
         "calibrations": calibration_plots(figures, tasks) if figures else [],
         "slices": slice_tables(figures) if figures else [],
         "data": data_quality(inputs.counts) if inputs.counts else None,

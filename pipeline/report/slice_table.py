@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.config import Metric
 from pipeline.evaluation.comparison import DIRECTIONS, PRIMARY_METRIC
 from pipeline.evaluation.figures import Figures, SliceFigures
+from pipeline.evaluation.options import Metric
 from pipeline.report.numbers import METRIC_NAMES, count, number, signed
 
 

@@ -199,7 +199,7 @@ def test_a_day_that_is_not_done_by_its_deadline_is_reported(scene, webhook):
     scene.wait(lambda: any(alert["event"] == "late" for _, alert in webhook.posts))
     alert = next(alert for _, alert in webhook.posts if alert["event"] == "late")
     assert alert["task"] == "ReportGates"
-    assert alert["interval_start"] == f"{day(1)}T00:00:00+00:00"
+    assert alert["due"] == f"{day(0)}T00:00:00+00:00", "the run whose day is the one before"
 
 
 def test_two_runs_at_once_go_one_after_the_other(scene):

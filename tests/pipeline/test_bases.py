@@ -37,7 +37,10 @@ def folder(tmp_path) -> Path:
 
 def test_a_day_begins_from_the_latest_before_it(folder, tmp_path):
     assert newest_bases(folder, SPAN) is None
-    names = [keep_bases(folder, SPAN + n, make_models(tmp_path, f"{n}")) for n in (1, 0)]
+    names = [
+        keep_bases(folder, SPAN + n, make_models(tmp_path, f"{n}"), tmp_path / f"{n}")
+        for n in (1, 0)
+    ]
     assert newest_bases(folder, SPAN) is None, "a model that has seen the day is none"
     assert newest_bases(folder, SPAN + 1) == names[1]
     assert newest_bases(folder, SPAN + 9) == names[0]
@@ -47,20 +50,22 @@ def test_a_day_begins_from_the_latest_before_it(folder, tmp_path):
 
 
 def test_a_day_that_is_run_again_takes_the_place_of_itself(folder, tmp_path):
-    first = keep_bases(folder, SPAN, make_models(tmp_path, "first"))
+    first = keep_bases(folder, SPAN, make_models(tmp_path, "first"), tmp_path / "first")
     same = make_models(tmp_path, "again")
     for role, path in same.items():
         path.write_text(f"{role} first")
-    assert keep_bases(folder, SPAN, same) == first, "the same models have the same name"
-    other = keep_bases(folder, SPAN, make_models(tmp_path, "other"))
+    assert keep_bases(folder, SPAN, same, tmp_path / "again") == first, (
+        "the same models have the same name"
+    )
+    other = keep_bases(folder, SPAN, make_models(tmp_path, "other"), tmp_path / "other")
     assert newest_bases(folder, SPAN + 1) == other != first
     with pytest.raises(InputError, match="must have the base"):
         copy_base(folder, first, "candidate", tmp_path / "copy")
 
 
 def test_a_day_whose_record_was_not_written_is_not_there(folder, tmp_path):
-    keep_bases(folder, SPAN, make_models(tmp_path, "whole"))
-    name = keep_bases(folder, SPAN + 1, make_models(tmp_path, "half"))
+    keep_bases(folder, SPAN, make_models(tmp_path, "whole"), tmp_path / "whole")
+    name = keep_bases(folder, SPAN + 1, make_models(tmp_path, "half"), tmp_path / "half")
     (folder / name).parent.joinpath("base.json").unlink()
     assert newest_bases(folder, SPAN + 2).startswith("2026-01-05/")
 
@@ -103,10 +108,24 @@ def test_the_trainer_is_given_a_base_or_a_file_that_says_there_is_none(folder, t
     assert (tmp_path / "none" / NO_BASE_FILE).is_file()
     assert _find_base(str(tmp_path / "none" / "Format-Serving")) is None
     assert not caplog.records, "nothing to be warned of"
-    name = keep_bases(folder, SPAN, make_models(tmp_path, "run"))
-    load_base(tmp_path / "some", "baseline", name, str(folder))
-    found = _find_base(str(tmp_path / "some" / "Format-Serving"))
-    assert Path(found).read_text() == "baseline run"
+    served = tmp_path / "served" / "variables"
+    served.mkdir(parents=True)
+    (served / "variables.index").write_text("index")
+    name = keep_bases(folder, SPAN, make_models(tmp_path, "run"), tmp_path / "served")
+    for role in ("candidate", "baseline"):
+        load_base(tmp_path / role, role, name, str(folder))
+        found = _find_base(str(tmp_path / role / "Format-Serving"))
+        assert Path(found).read_text() == f"{role} run"
+    model = tmp_path / "candidate" / "Format-Serving" / "variables" / "variables.index"
+    assert model.read_text() == "index", "the evaluation compares with it"
+
+
+def test_the_day_of_a_model_that_was_rolled_back_is_passed_over(folder, tmp_path):
+    for n in (0, 1):
+        keep_bases(folder, SPAN + n, make_models(tmp_path, f"{n}"), tmp_path / f"{n}")
+    assert newest_bases(folder, SPAN + 2).startswith("2026-01-06/")
+    assert newest_bases(folder, SPAN + 2, without={SPAN + 1}).startswith("2026-01-05/")
+    assert newest_bases(folder, SPAN + 2, without={SPAN, SPAN + 1}) is None
 
 
 def test_what_a_run_begins_from_is_found(folder, tmp_path):
@@ -116,7 +135,7 @@ def test_what_a_run_begins_from_is_found(folder, tmp_path):
     newest = find_inputs(config, str(logs), "", str(folder))
     assert newest["last"] == SPAN + 4, "labels take two days, and feedback is logged for them"
     assert newest["base"] == NO_BASE
-    name = keep_bases(folder, SPAN, make_models(tmp_path, "run"))
+    name = keep_bases(folder, SPAN, make_models(tmp_path, "run"), tmp_path / "model")
     named = find_inputs(config, str(logs), (FIRST + timedelta(days=1)).isoformat(), str(folder))
     assert (named["last"], named["base"]) == (SPAN + 1, name)
     assert find_inputs(config, str(logs), "2026-01-06", "")["base"] == NO_BASE

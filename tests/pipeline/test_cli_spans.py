@@ -108,7 +108,7 @@ def check_bases(first: Run, second: Run, shown: str) -> None:
         assert inputs[role]["base"]["fresh"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pipeline_trains_on_a_window_that_moves_on_from_the_blessed_models(folder, capfd):
     config = load_config(folder / "tiny.yaml").with_training(base="latest_blessed")
     workspace = Workspace(folder / "workspace")

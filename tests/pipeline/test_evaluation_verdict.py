@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.config import Threshold
 from pipeline.evaluation.comparison import Comparison, Estimate
 from pipeline.evaluation.figures import TaskFigures
+from pipeline.evaluation.options import Threshold
 from pipeline.evaluation.verdict import judge
 from tests.pipeline.evaluation_inputs import make_config
 from transforms.errors import ConfigError

@@ -85,6 +85,10 @@ def test_the_next_day_begins_from_the_blessed_models_of_the_day_before(cluster, 
     assert pushed(cluster) == ["1", "2"]
     for role in ("candidate", "baseline"):
         assert len(base_of(second, role)["mapped"]) > 10
+    figures = json.loads(
+        (second.folder("EvaluateRanker", "evaluation") / "figures.json").read_text()
+    )
+    assert figures["base"]["mean"]["auc"]["baseline"]["value"] > 0.5
 
 
 def test_a_day_that_is_run_again_is_taken_from_the_cache(cluster, first, second):

@@ -183,6 +183,8 @@ def test_the_next_day_begins_from_the_blessed_model_of_the_day_before(second):
     for role in ("candidate", "baseline"):
         inputs = second.document("gaterank.GateReport", "inputs.json")
         assert len(inputs[role]["base"]["mapped"]) > 10
+    over_base = second.document("ModelEvaluation", "figures.json")["base"]["mean"]["auc"]
+    assert over_base["candidate"]["value"] != over_base["baseline"]["value"]
 
 
 @pytest.mark.slow
@@ -234,4 +236,5 @@ def test_an_empty_day_is_refused_and_the_next_one_does_without_it(days, second):
         shutil.copytree(path, days.logs / path.parent.name / path.name, dirs_exist_ok=True)
     assert set(days.run(5, "after").values()) == {None}
     data = days.workspace.run("after").document("gaterank.GateReport", "inputs.json")
-    assert data["lineage"]["data"]["spans"] == f"{day(4)} v1, {day(5)} v1"
+    # The empty day was ingested again, for the sixth one brings feedback for it.
+    assert data["lineage"]["data"]["spans"] == f"{day(4)} v2, {day(5)} v1"

@@ -125,9 +125,13 @@ def report(event: str, alerts: str, context: Any) -> None:
 def report_late(
     alerts: str, dag: DAG, _tasks: str, _blocking: str, slas: Iterable[Any], *_: Any
 ) -> None:
-    """The same of runs that were not done by their deadline (Airflow calls it an SLA miss)."""
+    """The same of runs that were not done by their deadline (Airflow calls it an SLA miss).
+
+    Airflow begins with the second run after the last that has succeeded, and counts from the start
+    of its data interval: at that time the first one, which is late, was due.
+    """
     for sla in slas:
-        when = {"interval_start": sla.execution_date.isoformat()}
+        when = {"due": sla.execution_date.isoformat()}
         post(alerts, {"event": "late", "dag": dag.dag_id, "task": sla.task_id} | when)
 
 
@@ -202,8 +206,7 @@ def make_dag(graph: Mapping[str, Any]) -> DAG:
             task_id=node["id"],
             graph=graph,
             execution_timeout=timedelta(seconds=graph["step_timeout"]),
-            # Airflow counts from the begin of the data interval, a day before the run is due.
-            sla=timedelta(days=1, seconds=graph["deadline"]) if node["id"] == last else None,
+            sla=timedelta(seconds=graph["deadline"]) if node["id"] == last else None,
             # The report is also for a model that was refused.
             trigger_rule=TriggerRule.NONE_FAILED if after_push else TriggerRule.ALL_SUCCESS,
             dag=dag,

@@ -1,0 +1,1 @@
+"""The folder of pushed versions: what a server watches, and what an operator turns back."""

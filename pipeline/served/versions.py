@@ -1,0 +1,106 @@
+"""Versions in a served folder: each appears all at once, under a number higher than all before."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.served.records import origin_of, read_rollbacks, withdrawn_versions
+from serving.server.models.config import find_versions
+from transforms.folders import locked
+from transforms.rolling.window import SPANS_FILE
+from transforms.saved_model import EXTRA_FOLDER
+from transforms.small_files import read_small_file
+
+_MAX_BYTES = 1 << 20
+_PATIENCE_SECONDS = 600.0
+
+
+def push_version(model: Path, served: Path) -> Path:
+    """Copies a SavedModel into the served folder as its next version, atomically.
+
+    What a push that was killed left there is invisible to a server, and replaced.
+
+    Args:
+        model: the SavedModel.
+        served: the folder that a server watches.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        InputError: if another process holds the folder for ten minutes.
+    """
+    with changing(served):
+        return add_version(model, served, next_number(served), shutil.copy2)
+
+
+@contextmanager
+def changing(served: Path) -> Iterator[None]:
+    """Keeps other pushes and rollbacks out of a served folder, which is made if it is not there.
+
+    Raises:
+        InputError: if another process holds the folder for ten minutes.
+    """
+    with locked(served, "served folder", _PATIENCE_SECONDS):
+        yield
+
+
+def next_number(served: Path) -> int:
+    """One more than the highest that is there, or that a rollback was to make."""
+    made = [one.version for one in read_rollbacks(served)]
+    return max([0, *find_versions(served), *made]) + 1
+
+
+def add_version(model: Path, served: Path, number: int, copy: Callable[[str, str], object]) -> Path:
+    """Adds a version, for who holds the folder.
+
+    Args:
+        model: the SavedModel.
+        served: the folder that a server watches.
+        number: of the version.
+        copy: makes a file of another one.
+
+    Returns:
+        The version's folder.
+    """
+    # A server ignores names that are no numbers: the copy is invisible until its rename.
+    incoming = served / ".incoming"
+    shutil.rmtree(incoming, ignore_errors=True)
+    try:
+        shutil.copytree(model, incoming, copy_function=copy)
+        return incoming.rename(served / str(number))
+    except BaseException:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
+
+
+def newest_version(served: Path) -> Path | None:
+    """The highest version in the served folder, None if there is none."""
+    versions = find_versions(served) if served.is_dir() else {}
+    return versions[max(versions)] if versions else None
+
+
+def last_span(model: Path | None) -> int | None:
+    """The last span that a packaged model was trained on; None if it knows none.
+
+    Args:
+        model: the SavedModel, if there is one.
+    """
+    path = model / EXTRA_FOLDER / SPANS_FILE if model else None
+    if path is None or not path.is_file():
+        return None
+    return max(int(one["span"]) for one in json.loads(read_small_file(path, _MAX_BYTES)))
+
+
+def withdrawn_spans(served: Path) -> frozenset[int]:
+    """The last spans of models that were rolled back, and of none that was not."""
+    withdrawn, rollbacks = withdrawn_versions(served), read_rollbacks(served)
+    gone: set[int] = set()
+    left: set[int] = set()
+    for version, folder in find_versions(served).items() if withdrawn else ():
+        span = last_span(folder)
+        if span is not None:
+            (gone if origin_of(version, rollbacks) in withdrawn else left).add(span)
+    return frozenset(gone - left)
