@@ -62,11 +62,10 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> None:
         _make_folders(invocation)
         setattr(options, _INVOCATION, json.dumps(invocation))
         kubeflow_v2_run_executor.main((options, beam_args))
-        if options.artifacts == "copies":
-            for path, uri in uris.items():
-                _copy(Path(path), Path(to_path(uri, options.mounts)))
         if uris:
             _name_by_uri(Path(invocation["outputs"]["outputFile"]), uris)
+        for path, uri in uris.items():
+            _copy(Path(path), Path(to_path(uri, options.mounts)))
 
 
 def localise(invocation: dict[str, Any], mounts: str = "/", out: str = "/") -> dict[str, str]:
@@ -78,7 +77,7 @@ def localise(invocation: dict[str, Any], mounts: str = "/", out: str = "/") -> d
         out: the same, for what is written.
 
     Returns:
-        Path -> URI of what is written.
+        Path -> URI of what is written, and of what TFX's entry point says of it.
 
     Example:
         >>> model = {"uri": "gs://bucket/model"}
@@ -94,9 +93,12 @@ def localise(invocation: dict[str, Any], mounts: str = "/", out: str = "/") -> d
         path = to_path(artifact["uri"], out)
         uris[path] = artifact["uri"]
         artifact["uri"] = path
-    if "outputFile" in invocation["outputs"]:
-        output = invocation["outputs"]["outputFile"]
-        invocation["outputs"]["outputFile"] = to_path(output, mounts)
+    output = invocation["outputs"].get("outputFile")
+    if output is not None:
+        # The last of all: whoever finds it finds the artifacts.
+        path = to_path(output, out)
+        uris[path] = output
+        invocation["outputs"]["outputFile"] = path
     return uris
 
 
@@ -118,7 +120,12 @@ def _make_folders(invocation: dict[str, Any]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies files, and no times or modes, which a mounted bucket may refuse."""
+    """Copies files as they are, in place: in a bucket a rename would be another copy.
+
+    And no times or modes, which a mounted bucket may refuse.
+    """
+    if source == target:
+        return
     for path in [source, *source.rglob("*")]:
         if path.is_file():
             place = target / path.relative_to(source)

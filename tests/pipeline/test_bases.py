@@ -102,11 +102,12 @@ def test_only_blessed_models_are_kept(folder, tmp_path):
         assert (newest_bases(folder, SPAN + 1) is not None) == bool(blessed)
 
 
-def test_the_trainer_is_given_a_base_or_a_file_that_says_there_is_none(folder, tmp_path):
+def test_the_trainer_is_given_a_base_or_a_file_that_says_there_is_none(folder, tmp_path, caplog):
     (tmp_path / "none").mkdir()
     load_base(tmp_path / "none", "candidate", NO_BASE, str(folder))
     assert (tmp_path / "none" / NO_BASE_FILE).is_file()
     assert _find_base(str(tmp_path / "none" / "Format-Serving")) is None
+    assert not caplog.records, "nothing to be warned of"
     served = tmp_path / "served" / "variables"
     served.mkdir(parents=True)
     (served / "variables.index").write_text("index")

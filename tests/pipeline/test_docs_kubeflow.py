@@ -58,12 +58,13 @@ def test_the_section_is_one():
 
 
 def test_the_commands_of_kubeflow_are_taken(spec, monkeypatch):
-    monkeypatch.setattr("kfp.cli.run.output.print_output", lambda *_: None)
+    monkeypatch.setattr("kfp.cli.output.print_output", lambda *_: None)
+    monkeypatch.setattr("kfp.cli.run.display_run", lambda *_: None)
     groups = {"run": run, "recurring-run": recurring_run}
     taken = {}
     for group, *arguments in commands():
         client = FakeClient()
-        context = {"client": client, "output": "json"}
+        context = {"client": client, "output": "json", "namespace": "kubeflow"}
         done = CliRunner().invoke(groups[group], arguments, obj=context)
         assert done.exit_code == 0, (done.output, done.exception)
         taken[group] = client.taken

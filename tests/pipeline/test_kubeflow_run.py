@@ -2,19 +2,21 @@
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
-from pipeline.config import load_config
+from pipeline.config import RankerConfig
+from pipeline.kubeflow.options import Target
 from pipeline.kubeflow.spec import kubeflow_documents
 from tests.pipeline.kubeflow_driver import Cluster, Execution
+from tests.pipeline.kubeflow_golden import SECTION, VERTEX
 from tests.pipeline.tiny import tiny_document
 from transforms.simulator.simulate import simulate
 
 pytestmark = pytest.mark.long
 FIRST = date(2026, 1, 5)
-WORKSPACE = "/mnt/gaterank"
 
 
 def day(number: int) -> str:
@@ -22,8 +24,12 @@ def day(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Cluster:
-    folder = tmp_path_factory.mktemp("kubeflow")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kubeflow")
+
+
+@pytest.fixture(scope="module")
+def document(folder) -> dict[str, Any]:
     simulate(folder / "logs", 3000, seed=1, days=5)
     document = tiny_document()
     for task in document["tasks"].values():
@@ -31,17 +37,19 @@ def cluster(tmp_path_factory) -> Cluster:
     document["logs"] |= {"spans": {"window": 2}, "path": str(folder / "logs")}
     document["training"]["base"] = "latest_blessed"
     document["bulk_inference"] = {}
-    document["kubeflow"] = {
-        "image": "registry.lan/gaterank-train:1",
-        "pipeline_root": "gs://bucket/runs",
-        "workspace": WORKSPACE,
-        "claim": "gaterank",
-    }
-    path = folder / "ranker.yaml"
-    path.write_text(yaml.safe_dump(document))
-    spec, _ = kubeflow_documents(load_config(path), "kubeflow")
+    return document | {"kubeflow": SECTION}
+
+
+@pytest.fixture(scope="module")
+def cluster(folder, document) -> Cluster:
+    return make_cluster(folder, document, "kubeflow")
+
+
+def make_cluster(folder: Path, document: dict[str, Any], target: Target) -> Cluster:
+    config = RankerConfig.model_validate(document)
+    spec = kubeflow_documents(config, target)[0]
     # The volume is a folder here.
-    text = json.dumps(spec).replace(WORKSPACE, str(folder / "volume"))
+    text = json.dumps(spec).replace(config.kubeflow.workspace, str(folder / "volume"))
     return Cluster(folder, json.loads(text))
 
 
@@ -89,3 +97,12 @@ def test_a_day_that_is_run_again_is_taken_from_the_cache(cluster, first, second)
         assert again.executed == ["FindInputs"]
         assert again.made["CandidateTrainer"] == before.made["CandidateTrainer"]
     assert pushed(cluster) == ["1", "2"]
+
+
+def test_on_vertex_it_comes_to_the_same(folder, document, second):
+    changed = document | {"kubeflow": SECTION | VERTEX}
+    cluster = make_cluster(folder / "vertex", changed, "vertex")
+    cluster.in_process = True
+    execution = cluster.run("first", span=day(1))
+    assert len(execution.executed) == len(cluster.document["components"]) == 19
+    assert pushed(cluster) == ["1"]
