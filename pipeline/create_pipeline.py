@@ -156,7 +156,7 @@ def create_pipeline(
         else []
     )
 
-    # Pushed, all at once, only if blessed by both.
+    # Pushed with a manifest, all at once, only if blessed by both.
     pusher = Pusher(
         model=package.outputs["packaged"],
         model_blessing=evaluator.outputs["blessing"],
@@ -164,6 +164,7 @@ def create_pipeline(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(places.served))
         ),
+        custom_config=push_model.Seal(config.name, places.signing_key).config(),
         custom_executor_spec=executor_spec.ExecutorClassSpec(push_model.Executor),
     )
 

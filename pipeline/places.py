@@ -1,7 +1,9 @@
 """Where a pipeline reads and writes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from serving.manifest.keys import SigningKey
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Places:
         spans: store of ingested spans, for `logs.spans`.
         checkpoints: of trainings that were interrupted; no artifacts, as those begin anew.
         trials: of tuning; a search that was interrupted goes on with them.
+        signing_key: signs what is pushed; None leaves it unsigned.
     """
 
     logs: str
@@ -25,3 +28,4 @@ class Places:
     spans: Path
     checkpoints: Path
     trials: Path
+    signing_key: SigningKey | None = field(default=None, kw_only=True)

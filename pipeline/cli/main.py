@@ -13,7 +13,7 @@ from pipeline.cli.dead_letters import deadletters
 from pipeline.cli.demo import demo
 from pipeline.cli.gates import gates
 from pipeline.cli.history import lineage, report, runs
-from pipeline.cli.model import score, train
+from pipeline.cli.model import score, sign, train
 from pipeline.cli.rank import rank
 from pipeline.cli.run import run
 from pipeline.cli.serve import serve
@@ -25,8 +25,8 @@ from transforms.errors import DISK_IS_FULL, GaterankError
 _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE}
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
-    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, train, tune,
-    ingest, deadletters, compile_, ready, step,
+    demo, validate, gates, simulate, run, report, runs, lineage, serve, rank, score, sign, train,
+    tune, ingest, deadletters, compile_, ready, step,
 )  # fmt: skip
 
 

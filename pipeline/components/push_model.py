@@ -4,15 +4,17 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tfx import types
 from tfx.components.pusher import executor as pusher
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
-from tfx.utils import proto_utils
+from tfx.utils import json_utils, proto_utils
 
 from serving.bulk_scoring.scorer import history_path
+from serving.manifest.keys import SigningKey
+from serving.manifest.write import write_manifest
 from transforms.rolling.window import SPANS_FILE
 from transforms.small_files import read_small_file
 from transforms.spans.files import describe
@@ -53,12 +55,40 @@ class Executor(pusher.Executor):
             self._MarkNotPushed(pushed)
             return
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
+        seal = read_seal(json_utils.loads(exec_properties.get("custom_config") or "null"))
         # Last: whatever fails before leaves nothing that a server could take up.
-        version = push_version(model, served)
+        version = push_version(model, served, seal)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
 
-def push_version(model: Path, served: Path) -> Path:
+class Seal(NamedTuple):
+    """What a push says of a model in its manifest.
+
+    Attributes:
+        ranker: whose model it is.
+        key: signs the manifest; None leaves it unsigned.
+    """
+
+    ranker: str
+    key: SigningKey | None = None
+
+    def config(self) -> dict[str, str]:
+        """For the component; of the key only where it is, and its public name."""
+        if self.key is None:
+            return {"ranker": self.ranker}
+        return {"ranker": self.ranker, "signing_key": str(self.key.path), "key_id": self.key.id}
+
+
+def read_seal(config: dict[str, str] | None) -> Seal | None:
+    """What `Seal.config` wrote."""
+    if config is None:
+        return None
+    if "signing_key" not in config:
+        return Seal(config["ranker"])
+    return Seal(config["ranker"], SigningKey(Path(config["signing_key"]), config["key_id"]))
+
+
+def push_version(model: Path, served: Path, seal: Seal | None = None) -> Path:
     """Copies a SavedModel into the served folder as its next version, atomically.
 
     What a push that was killed left there is invisible to a server, and replaced.
@@ -66,6 +96,7 @@ def push_version(model: Path, served: Path) -> Path:
     Args:
         model: the SavedModel.
         served: the folder that a server watches.
+        seal: what its manifest says; None copies the model with the one that it has, if any.
 
     Returns:
         The version's folder.
@@ -77,6 +108,8 @@ def push_version(model: Path, served: Path) -> Path:
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         shutil.copytree(model, incoming)
+        if seal is not None:
+            write_manifest(model, incoming, seal.ranker, seal.key)
         return incoming.rename(served / str(int(newest.name) + 1 if newest else 1))
     except BaseException:
         shutil.rmtree(incoming, ignore_errors=True)

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.manifest.keys import VerifyKeys
 from serving.server.batching.parameters import BatchingParameters
 from serving.server.models.config import ModelConfig
 from serving.server.request_log.options import RequestLogOptions
@@ -49,6 +50,7 @@ class ServerOptions:
             None compresses none.
         tls: the server's certificate; None for no encryption.
         rest_tls: whether it is for REST too, or for gRPC only.
+        verify_keys: a version must be signed by one of them; None loads any model.
         request_log: what is written down of rankings, and where; None for nothing.
 
     Raises:
@@ -77,6 +79,7 @@ class ServerOptions:
     gzip_bytes: int | None = 65536
     tls: ServerTls | None = None
     rest_tls: bool = True
+    verify_keys: VerifyKeys | None = None
     request_log: RequestLogOptions | None = None
 
     def __post_init__(self) -> None:

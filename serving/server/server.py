@@ -97,7 +97,8 @@ class ModelServer:
         await loop.run_in_executor(None, self.models.stop)
 
     def _load(self, name: str, version: int, path: Path) -> ClosableModel:
-        return load_model(name, version, path, self._batches, self._metrics)
+        keys = self.options.verify_keys
+        return load_model(name, version, path, self._batches, self._metrics, keys)
 
     async def _start_grpc(self) -> None:
         if self.options.grpc_port is None:
