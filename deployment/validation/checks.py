@@ -126,8 +126,11 @@ def _check_queries(path: Path) -> Callable[[Tools], None]:
 
 
 def _check_compose(tools: Tools) -> None:
-    file = DEPLOYMENT / "compose" / "compose.yaml"
-    tools.run("compose", "-f", file, "config", "--quiet", MODEL_DIR=str(ROOT / "deployment"))
+    folder, paths = DEPLOYMENT / "compose", {"MODEL_DIR": str(ROOT), "VERIFY_KEY": str(ROOT)}
+    words = ["config", "--quiet"]
+    tools.run("compose", "-f", folder / "compose.yaml", *words, **paths)
+    both = ["-f", folder / "compose.yaml", "-f", folder / "signed.yaml"]
+    tools.run("compose", *both, *words, **paths)
 
 
 def _drop(_: str) -> None:

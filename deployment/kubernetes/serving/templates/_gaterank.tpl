@@ -13,6 +13,9 @@ args:
   {{- if .Values.tls.secretName }}
   - --ssl-config=/ssl/ssl.config
   {{- end }}
+  {{- if .Values.verifyKey }}
+  - --verify-key=/etc/ranker/public.pem
+  {{- end }}
   {{- if .Values.requestLog.claim }}
   - --request-log=/request-log
   - --request-log-sample={{ .Values.requestLog.sample }}
