@@ -17,6 +17,7 @@ from trainer.tuning.space import check_tuning
 from transforms.beam import Beam
 from transforms.config import DataConfig
 from transforms.errors import ConfigError, InputError
+from transforms.secrets import refuse_secrets
 from transforms.section import Name, Section, load_section
 from transforms.small_files import read_small_file
 from transforms.tasks import TaskKind
@@ -217,7 +218,7 @@ def read_document(path: str | Path) -> Any:
 
     Raises:
         InputError: if there is no such file or it is no UTF-8 text.
-        ConfigError: if it is no YAML.
+        ConfigError: if it is no YAML, or holds a secret.
     """
     path = Path(path)
     try:
@@ -225,6 +226,8 @@ def read_document(path: str | Path) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
     try:
-        return read_yaml(text)
+        document = read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: must be YAML: {error}") from None
+    refuse_secrets(document, str(path))
+    return document

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from transforms.errors import InputError, write_error
+from transforms.secrets import find_secret
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _ATTEMPT = re.compile(r"\..+\.[0-9a-f]{32}")
@@ -31,6 +32,8 @@ def locate(path: str) -> tuple[fs.FileSystem, str]:
         '/tmp/logs'
     """
     if is_uri(path):
+        if rule := find_secret(path):
+            raise InputError(f"{path.partition('://')[0]}://...: {rule}; docs/security.md says why")
         try:
             file_system, inner = fs.FileSystem.from_uri(path)
         except (pa.ArrowInvalid, OSError) as error:
