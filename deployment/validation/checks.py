@@ -127,10 +127,9 @@ def _check_queries(path: Path) -> Callable[[Tools], None]:
 
 def _check_compose(tools: Tools) -> None:
     folder, paths = DEPLOYMENT / "compose", {"MODEL_DIR": str(ROOT), "VERIFY_KEY": str(ROOT)}
-    words = ["config", "--quiet"]
-    tools.run("compose", "-f", folder / "compose.yaml", *words, **paths)
-    both = ["-f", folder / "compose.yaml", "-f", folder / "signed.yaml"]
-    tools.run("compose", *both, *words, **paths)
+    files = [f"--file={folder / name}" for name in ("compose.yaml", "signed.yaml")]
+    for some in (files[:1], files):
+        tools.run("compose", *some, "config", "--quiet", **paths)
 
 
 def _drop(_: str) -> None:
