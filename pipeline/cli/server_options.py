@@ -55,6 +55,11 @@ models_options = _options(
         is_flag=True,
         help="A new label may name a version that is not served yet.",
     ),
+    click.option(
+        "--reload-requests/--no-reload-requests",
+        default=True,
+        help="Whether whoever reaches the gRPC port may change the models, as with TensorFlow's.",
+    ),
     verify_key_option,
 )
 ports_options = _options(

@@ -50,6 +50,7 @@ class ServerOptions:
             None compresses none.
         tls: the server's certificate; None for no encryption.
         rest_tls: whether it is for REST too, or for gRPC only.
+        reload_requests: whether a request over gRPC may change which models are served.
         verify_keys: a version must be signed by one of them; None loads any model.
         request_log: what is written down of rankings, and where; None for nothing.
 
@@ -79,6 +80,7 @@ class ServerOptions:
     gzip_bytes: int | None = 65536
     tls: ServerTls | None = None
     rest_tls: bool = True
+    reload_requests: bool = True
     verify_keys: VerifyKeys | None = None
     request_log: RequestLogOptions | None = None
 

@@ -33,7 +33,7 @@ OPTION = re.compile(r"(?:^|[\s\"])(--[a-z][a-z-]+)(?=[=\s\",])", re.M)
 
 
 def options_of(command: click.Command) -> set[str]:
-    return {name for parameter in command.params for name in parameter.opts}
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
 
 
 def read_templates(chart: Path, *names: str) -> str:

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 
 from pipeline.components.push_model import Seal, push_version
 from serving.bulk_scoring.scorer import ExampleScorer
@@ -135,6 +138,20 @@ def test_a_manifest_is_held_against_the_files_also_without_a_key(operator):
     assert error.value.code == Code.DATA_LOSS
     with pytest.raises(InputError, match="no files but those"):
         ExampleScorer(operator.served)
+
+
+def test_whoever_reaches_the_port_can_be_kept_from_changing_the_models(operator):
+    operator.push()
+    request = model_management_pb2.ReloadConfigRequest()
+    request.config.model_config_list.SetInParent()
+    for allowed, code in ((True, grpc.StatusCode.OK), (False, grpc.StatusCode.PERMISSION_DENIED)):
+        options = replace(operator.options(), grpc_port=0, reload_requests=allowed)
+        with running_server(options) as server:
+            with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+                stub = model_service_pb2_grpc.ModelServiceStub(channel)
+                call = stub.HandleReloadConfigRequest.future(request)
+                assert call.code() == code
+            assert bool(server.models.registry.names()) != allowed
 
 
 def test_models_of_others_are_served_as_ever(operator):

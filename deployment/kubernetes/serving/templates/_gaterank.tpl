@@ -3,6 +3,7 @@
 args:
   - --config=/etc/ranker/models.config
   - --config-poll-seconds={{ .Values.configPollSeconds }}
+  - --no-reload-requests
   - --monitoring-config=/etc/ranker/monitoring.config
   - --host=0.0.0.0
   - --drain-seconds={{ .Values.drainSeconds }}
