@@ -38,7 +38,7 @@ class ServerOptions:
         max_waiting: requests beyond `threads` that may wait; more are refused.
         max_request_bytes: of a request's body, also after decompression.
         max_connections: open REST connections.
-        body_seconds: how long a client may take to send a body.
+        body_seconds: how long a client may take to send the headers over REST, and the body.
         drain_seconds: how long the server still takes requests after it was told to stop,
             and has said that it is not ready.
         grace_seconds: how long running requests may take once the server is stopped.

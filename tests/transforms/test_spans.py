@@ -56,6 +56,7 @@ def test_paths_are_read_as_tfx_reads_them(pattern, path, place):
         ("{SPAN}/{SPAN}", r"must hold \{SPAN\} once, or each of"),
         ("{SPAN}/{VERSION}/{VERSION}", "at most once"),
         ("{SPAN}/{HOUR}/*", r"Received: \{HOUR\}"),
+        ("{SPAN}{a/b}", r"Received: \{a/b\}"),
         ("{SPAN:0}", r"Received: \{SPAN:0\}"),
         ("*a*b*c*/{SPAN}", r"at most 3 \* between two slashes. Received: '\*a\*b\*c\*/'"),
     ],

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from transforms.errors import InputError
 from transforms.spans.days import is_span, span_of
 
-_TOKEN = re.compile(r"(\{[^{}/]*\}|\*|\?)")
+_TOKEN = re.compile(r"(\{[^{}]*\}|\*|\?)")
 _PART = re.compile(r"[^/]*/|[^/]+")
 _MAX_STARS = 3
 _WIDTH = re.compile(r"\{(SPAN|VERSION)(?::([1-9]\d?))?\}")
@@ -52,6 +52,8 @@ def compile_pattern(text: str) -> re.Pattern[str]:
         )
     if kinds.count("VERSION") > 1:
         raise ValueError(f"a pattern must hold {{VERSION}} at most once. Received: {text!r}")
+    for token in tokens:
+        _as_regex(token)
     parts = _PART.findall(text)
     for part in parts:
         if part.count("*") > _MAX_STARS:
