@@ -13,13 +13,14 @@ IMPRESSIONS ?= 80000
 PRESET ?= presets/demo.yaml
 ENGINE ?= spark
 AIRFLOW := build/airflow/venv
+SUPPLY := build/supply_chain/venv
 # A file's tests share costly fixtures, so a file stays with one worker. There are more workers
 # than cores, for they often wait for processes that they have started.
 WORKERS ?= $(shell echo $$(( $$(nproc) < 4 ? $$(nproc) + 1 : 4 )))
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist=loadfile --durations=15
 
 .PHONY: help demo test test-fast test-long engine-test airflow-demo validate-deployment experiment \
-	bench pictures lint types check lock airflow-lock clean
+	bench pictures sbom licences audit lint types check lock airflow-lock supply-lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +69,23 @@ $(AIRFLOW)/.ready: $(READY) deployment/airflow/requirements.lock
 airflow-demo: $(AIRFLOW)/.ready  ## two scheduled days by a real Airflow, on loopback
 	$(BIN)/python -m deployment.airflow.demo --bin $(AIRFLOW)/bin $(ARGS)
 
+$(SUPPLY)/.ready: $(READY) deployment/supply_chain/requirements.lock
+	python3.11 -m venv $(SUPPLY)
+	$(BIN)/uv pip install --quiet --python $(SUPPLY)/bin/python --no-deps --require-hashes \
+		-r deployment/supply_chain/requirements.lock || \
+		$(SUPPLY)/bin/python -m pip install --quiet --no-deps --require-hashes \
+		-r deployment/supply_chain/requirements.lock
+	touch $@
+
+sbom: $(SUPPLY)/.ready $(AIRFLOW)/.ready  ## bills of materials of the locks: build/sbom
+	$(BIN)/python -m deployment.supply_chain sbom
+
+licences: $(READY) $(AIRFLOW)/.ready  ## the licence of every package: docs/licences.md
+	$(BIN)/python -m deployment.supply_chain licences
+
+audit: $(SUPPLY)/.ready  ## known weaknesses of what the locks name; asks PyPI, SERVICE=osv
+	$(BIN)/python -m deployment.supply_chain audit $(if $(SERVICE),--service $(SERVICE))
+
 experiment: $(READY)  ## one of the papers' experiments: NAME=estimators ARGS="--quick"
 	@test -n "$(NAME)" || { echo "NAME must be a file of benchmarks/experiments" >&2; exit 2; }
 	$(BIN)/python -m benchmarks.experiments.$(NAME) $(ARGS)
@@ -97,6 +115,11 @@ airflow-lock: $(READY)  ## the same for Airflow's own environment
 	$(BIN)/uv pip compile deployment/airflow/requirements.in \
 		--python-version 3.11 --generate-hashes --no-header --upgrade --quiet \
 		--output-file deployment/airflow/requirements.lock
+
+supply-lock: $(READY)  ## and for the tools of sbom and audit
+	$(BIN)/uv pip compile deployment/supply_chain/requirements.in \
+		--python-version 3.11 --generate-hashes --no-header --upgrade --quiet \
+		--output-file deployment/supply_chain/requirements.lock
 
 clean:  ## remove the environment and the demo
 	rm -rf $(VENV) $(DEMO) build

@@ -117,13 +117,9 @@ class RankerConfig(TrainerConfig, DataConfig):
 
 
 def load_config(path: str | Path) -> RankerConfig:
-    """Reads and checks a ranker's YAML.
-
-    Args:
-        path: the file; at most 1 MB.
+    """Reads and checks a ranker's YAML; `read_document` says what else is refused.
 
     Raises:
-        InputError: if there is no such file or it is no UTF-8 text.
-        ConfigError: if it is no YAML or breaks a rule; the message has one line a rule.
+        ConfigError: if it breaks a rule; the message has one line a rule.
     """
     return load_section(RankerConfig, read_document(path), str(path))

@@ -20,6 +20,7 @@ from pipeline.components.report_gates import ReportGates
 from pipeline.config import RankerConfig
 from pipeline.latest_blessed import find_bases
 from pipeline.places import Places
+from pipeline.served.seal import Seal
 from pipeline.stand_ins import StandIns
 from pipeline.workspace import metadata_connection
 from trainer.config import ROLES
@@ -172,7 +173,7 @@ def create_pipeline(
         else []
     )
 
-    # Pushed, all at once, only if blessed by both.
+    # Pushed with a manifest, all at once, only if blessed by both.
     pusher = Pusher(
         model=package.outputs["packaged"],
         model_blessing=evaluator.outputs["blessing"],
@@ -180,6 +181,7 @@ def create_pipeline(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(places.served))
         ),
+        custom_config=Seal(config.name, places.signing_key).config(),
         custom_executor_spec=executor_spec.ExecutorClassSpec(push_model.Executor),
     )
 

@@ -1,6 +1,7 @@
 """Runs the pipeline on this machine: all components in one process, or one of them."""
 
 import time
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from pipeline.config import RankerConfig
 from pipeline.full_disk import full_disk_is_said
 from pipeline.progress import Say, lines_said, logged_to
 from pipeline.workspace import Run, Workspace
+from serving.manifest.keys import read_signing_key
 from trainer.checkpoints.folder import remove_finished
 from transforms.errors import InputError
 from transforms.storage import is_uri
@@ -22,16 +24,22 @@ class Step(NamedTuple):
         node: the component; None for all.
         span: the last one to train on; None for the newest that is complete.
         patience: seconds to wait for another run that holds the workspace.
+        signing_key: file of the private key that signs what is pushed; None for no signature.
     """
 
     run_id: str
     node: str | None = None
     span: int | None = None
     patience: float = 0.0
+    signing_key: Path | None = None
 
 
 def run_local(
-    config: RankerConfig, workspace: Workspace, logs: Path | str | None, span: int | None = None
+    config: RankerConfig,
+    workspace: Workspace,
+    logs: Path | str | None,
+    span: int | None = None,
+    signing_key: Path | None = None,
 ) -> Run:
     """Runs the whole pipeline; components whose inputs did not change are not run again.
 
@@ -40,12 +48,14 @@ def run_local(
         workspace: where artifacts, metadata and pushed versions are kept.
         logs: folder of the log files, or its URI; None for the YAML's `logs.path`.
         span: the last one to train on; None for the newest that is complete.
+        signing_key: file of the private key that signs what is pushed; None for no signature.
 
     Returns:
         The run, with its blessing and its report.
 
     Raises:
-        InputError: if there is no folder of logs, or another run holds the workspace.
+        InputError: if there is no folder of logs, another run holds the workspace, or the key
+            cannot be used.
         DiskFullError: if there is no room for the workspace.
         PreemptedError: if SIGTERM came in a training; the next run goes on from its checkpoint.
         GaterankError: whatever a component found wrong with the data.
@@ -56,7 +66,8 @@ def run_local(
         log_file = workspace.new_log_file()
         with logged_to(log_file) as say:
             say(f"{config.name}: run in {workspace.folder}, log in {log_file}")
-            _run(config, workspace, folder, say, Step(datetime.now().isoformat(), span=span))
+            step = Step(datetime.now().isoformat(), span=span, signing_key=signing_key)
+            _run(config, workspace, folder, say, step)
             return workspace.runs()[0]
 
 
@@ -121,12 +132,15 @@ def check_span(config: RankerConfig, span: int | None) -> None:
 
 def _run(config: RankerConfig, workspace: Workspace, logs: str, say: Say, step: Step) -> None:
     started = time.monotonic()
+    # Now, and not after hours of training.
+    key = None if step.signing_key is None else read_signing_key(step.signing_key)
     say("      loading TensorFlow and TFX ...")
     from pipeline.create_pipeline import create_pipeline
     from pipeline.sequential_runner import SequentialRunner
     from transforms.engine import make_tfx_args
 
-    places, args = workspace.places(config.name, logs), make_tfx_args(config.beam)
+    places = replace(workspace.places(config.name, logs), signing_key=key)
+    args = make_tfx_args(config.beam)
     pipeline = create_pipeline(config, places, list(args), step.span)
     with lines_said(say):
         SequentialRunner(say, step.run_id, step.node).run(pipeline)

@@ -1,8 +1,10 @@
 """Where a pipeline reads and writes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from serving.manifest.keys import SigningKey
 
 if TYPE_CHECKING:
     from tfx.orchestration.data_types import RuntimeParameter
@@ -24,6 +26,7 @@ class Places:
         checkpoints: of trainings that were interrupted; no artifacts, as those begin anew.
         trials: of tuning; a search that was interrupted goes on with them.
         bases: of blessed models, where no metadata knows them.
+        signing_key: signs what is pushed; None leaves it unsigned.
     """
 
     logs: "str | RuntimeParameter"
@@ -34,6 +37,7 @@ class Places:
     checkpoints: Path
     trials: Path
     bases: Path
+    signing_key: SigningKey | None = field(default=None, kw_only=True)
 
     @classmethod
     def below(cls, folder: Path, ranker: str, logs: "str | RuntimeParameter") -> Self:

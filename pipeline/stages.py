@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.code_version import code_version
 from pipeline.config import RankerConfig
 from pipeline.local_runner import find_logs
+from serving.manifest.keys import VerifyKeys
 from transforms.engine import make_pipeline
 from transforms.examples import SPLITS
 from transforms.folders import make_folder, taking_the_place_of
@@ -72,7 +73,13 @@ def ingest_spans(
     return window, window_counts(data, window)
 
 
-def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, out: Path) -> int:
+def score_logs(
+    model_dir: Path,
+    config: RankerConfig,
+    logs: Path | str | None,
+    out: Path,
+    keys: VerifyKeys | None = None,
+) -> int:
     """Scores logs in bulk.
 
     History features start from what the model knows of its training's end, and roll on
@@ -84,17 +91,19 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, o
         logs: folder of the log files, or its URI; None for the YAML's.
         out: a Parquet file, if its name ends in .parquet; else a folder of several, with
             `counts.json` when it is whole.
+        keys: one of them must have signed the model's manifest; None takes any model.
 
     Returns:
         The number of rows.
 
     Raises:
-        InputError: if there is no model, it is not of this YAML, or `out` cannot be written.
+        InputError: if there is no model, it is not of this YAML or not what was pushed, or `out`
+            cannot be written.
         DiskFullError: if there is no room.
     """
     from serving.bulk_scoring.scorer import ExampleScorer, history_path
 
-    scorer = ExampleScorer(model_dir)
+    scorer = ExampleScorer(model_dir, keys)
     scorer.check_fits(config.data_config())
     place = out.absolute().parent
     make_folder(place)
@@ -105,19 +114,24 @@ def score_logs(model_dir: Path, config: RankerConfig, logs: Path | str | None, o
         history = known if known.is_file() else None
         ingest_logs(config, logs, examples, history, every_split=False)
         files = [path for split in SPLITS for path in find_shards(examples / f"Split-{split}")]
-        return _score_files(scorer.model_dir, config, files, out, Path(folder))
+        return _score_files(scorer.model_dir, config, files, out, Path(folder), keys)
 
 
 def _score_files(
-    model_dir: Path, config: RankerConfig, files: list[Path], out: Path, scratch: Path
+    model_dir: Path,
+    config: RankerConfig,
+    files: list[Path],
+    out: Path,
+    scratch: Path,
+    keys: VerifyKeys | None,
 ) -> int:
     from serving.bulk_scoring.score import count_rows, join_parts, score_examples
 
     tasks, engine = tuple(config.tasks), partial(make_pipeline, config.beam)
     if out.suffix == ".parquet":
-        parts = score_examples(model_dir, tasks, files, scratch / "scores", engine)
+        parts = score_examples(model_dir, tasks, files, scratch / "scores", engine, keys)
         return join_parts(parts, out, tasks)
     with taking_the_place_of(out, COUNTS_FILE) as whole:
-        rows = count_rows(score_examples(model_dir, tasks, files, whole, engine))
+        rows = count_rows(score_examples(model_dir, tasks, files, whole, engine, keys))
         (whole / COUNTS_FILE).write_text(json.dumps({"rows": rows}) + "\n")
     return rows

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from transforms.errors import ConfigError, InputError
+from transforms.secrets import refuse_secrets
 from transforms.small_files import read_small_file
 
 _MAX_BYTES = 1_000_000
@@ -23,7 +24,7 @@ def read_document(path: str | Path) -> Any:
 
     Raises:
         InputError: if there is no such file or it is no UTF-8 text.
-        ConfigError: if it is no YAML.
+        ConfigError: if it is no YAML, or holds a secret.
     """
     path = Path(path)
     try:
@@ -31,9 +32,11 @@ def read_document(path: str | Path) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 text: {error.reason}") from None
     try:
-        return read_yaml(text)
+        document = read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: must be YAML: {error}") from None
+    refuse_secrets(document, str(path))
+    return document
 
 
 def read_yaml(text: str) -> Any:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from transforms.errors import InputError, write_error
+from transforms.secrets import find_secret
 
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _COPY_BYTES = 1 << 24
@@ -33,6 +34,8 @@ def locate(path: str) -> tuple[fs.FileSystem, str]:
         '/tmp/logs'
     """
     if is_uri(path):
+        if rule := find_secret(path):
+            raise InputError(f"{path.partition('://')[0]}://...: {rule}; docs/security.md says why")
         try:
             file_system, inner = fs.FileSystem.from_uri(path)
         except (pa.ArrowInvalid, OSError) as error:

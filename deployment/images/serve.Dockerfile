@@ -30,4 +30,4 @@ WORKDIR /tmp
 USER 65532:65532
 EXPOSE 8500 8501
 ENTRYPOINT ["/opt/gaterank/bin/gaterank", "serve"]
-CMD ["/models/ranker", "--host", "0.0.0.0"]
+CMD ["/models/ranker", "--host", "0.0.0.0", "--no-reload-requests"]

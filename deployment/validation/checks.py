@@ -126,8 +126,10 @@ def _check_queries(path: Path) -> Callable[[Tools], None]:
 
 
 def _check_compose(tools: Tools) -> None:
-    file = DEPLOYMENT / "compose" / "compose.yaml"
-    tools.run("compose", "-f", file, "config", "--quiet", MODEL_DIR=str(ROOT / "deployment"))
+    folder, paths = DEPLOYMENT / "compose", {"MODEL_DIR": str(ROOT), "VERIFY_KEY": str(ROOT)}
+    files = [f"--file={folder / name}" for name in ("compose.yaml", "signed.yaml")]
+    for some in (files[:1], files):
+        tools.run("compose", *some, "config", "--quiet", **paths)
 
 
 def _drop(_: str) -> None:

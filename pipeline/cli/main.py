@@ -14,7 +14,7 @@ from pipeline.cli.dead_letters import deadletters
 from pipeline.cli.demo import demo
 from pipeline.cli.gates import gates
 from pipeline.cli.history import lineage, report, runs
-from pipeline.cli.model import score, train
+from pipeline.cli.model import score, sign, train
 from pipeline.cli.monitor import monitor
 from pipeline.cli.rank import rank
 from pipeline.cli.run import run
@@ -29,8 +29,7 @@ _MENDABLE = DISK_IS_FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, e
 _BEAM_STEP = re.compile(r" \[while running '[^']*'\]")
 _VERBS = (
     demo, validate, gates, simulate, run, report, runs, lineage, serve, versions, rollback, rank,
-    score, train, tune, ingest, deadletters, compile_, ready, step,
-    monitor,
+    score, monitor, sign, train, tune, ingest, deadletters, compile_, ready, step,
 )  # fmt: skip
 
 

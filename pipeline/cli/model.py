@@ -1,10 +1,17 @@
-"""Verbs about a model: train, score."""
+"""Verbs about a model: train, score, sign."""
 
 from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, examples_option, logs_option, span_option
+from pipeline.cli.options import (
+    config_argument,
+    examples_option,
+    logs_option,
+    signing_key_option,
+    span_option,
+    verify_key_option,
+)
 from pipeline.cli.quiet import hush_beam, load_tensorflow
 from pipeline.config import load_config
 from trainer.config import ROLES, Role
@@ -13,7 +20,7 @@ from trainer.strategies.options import (
     ParameterServerOptions,
     StrategySection,
 )
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, InputError
 from transforms.section import load_section
 
 
@@ -126,7 +133,14 @@ def _choose_strategy(workers: int | None, parameter_servers: int | None) -> Stra
     type=click.Path(path_type=Path),
     help="Parquet file to write; or, if its name does not end in .parquet, a folder of them.",
 )
-def score(model_dir: Path, config: Path, logs: Path | str | None, out: Path) -> None:
+@verify_key_option
+def score(
+    model_dir: Path,
+    config: Path,
+    logs: Path | str | None,
+    out: Path,
+    verify_keys: Path | None,
+) -> None:
     """Score logs in bulk with the model in MODEL_DIR (its latest version).
 
     The workers of `beam` in CONFIG ingest and score, each with the model in its memory once.
@@ -138,6 +152,31 @@ def score(model_dir: Path, config: Path, logs: Path | str | None, out: Path) -> 
     load_tensorflow()
     hush_beam()
     from pipeline.stages import score_logs
+    from serving.manifest.keys import read_verify_keys
 
-    rows = score_logs(model_dir, load_config(config), logs, out)
+    keys = None if verify_keys is None else read_verify_keys(verify_keys)
+    rows = score_logs(model_dir, load_config(config), logs, out, keys)
     click.echo(f"{rows} rows in {out}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path, file_okay=False), metavar="MODEL")
+@signing_key_option
+@click.option(
+    "--name", help="Of the ranker, if MODEL has no manifest.  [default: that of the folder]"
+)
+def sign(model: Path, signing_key: Path | None, name: str | None) -> None:
+    """Sign MODEL, a SavedModel that was not signed when it was pushed, or never pushed.
+
+    If it has a manifest, its files must be those that this lists.
+    """
+    from serving.manifest.keys import read_signing_key
+    from serving.manifest.write import sign_model
+
+    if signing_key is None:
+        raise ConfigError("--signing-key: must be given")
+    if not (model / "saved_model.pb").is_file():
+        raise InputError(f"{model}: must be a SavedModel")
+    key = read_signing_key(signing_key)
+    manifest = sign_model(model, name or model.absolute().name, key)
+    click.echo(f"{model}: {len(manifest.files)} files of {manifest.ranker}, signed by {key.id}")

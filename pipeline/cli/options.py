@@ -43,3 +43,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 workspace_argument = click.argument(
     "workspace", type=click.Path(path_type=Path, file_okay=False), metavar="WORKSPACE"
 )
+verify_key_option = click.option(
+    "--verify-key",
+    "verify_keys",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PUBLIC.pem",
+    help="Load only models that the push has signed with the private key to one of these.",
+)
+signing_key_option = click.option(
+    "--signing-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="GATERANK_SIGNING_KEY",
+    show_envvar=True,
+    metavar="PRIVATE.pem",
+    help="Sign what is pushed; see docs/security.md.",
+)

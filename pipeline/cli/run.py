@@ -4,7 +4,12 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, logs_option, span_option
+from pipeline.cli.options import (
+    config_argument,
+    logs_option,
+    signing_key_option,
+    span_option,
+)
 from pipeline.config import load_config
 
 
@@ -18,7 +23,14 @@ from pipeline.config import load_config
 )
 @logs_option
 @span_option
-def run(config: Path, workspace: Path, logs: Path | str | None, span: int | None) -> None:
+@signing_key_option
+def run(
+    config: Path,
+    workspace: Path,
+    logs: Path | str | None,
+    span: int | None,
+    signing_key: Path | None,
+) -> None:
     """Run the whole pipeline on this machine: logs in, pushed ranker and report out.
 
     A second run does again only what its changed inputs ask for; a run that was cut short
@@ -34,6 +46,6 @@ def run(config: Path, workspace: Path, logs: Path | str | None, span: int | None
 
     ranker = load_config(config)
     space = Workspace(workspace)
-    finished = run_local(ranker, space, logs, span)
+    finished = run_local(ranker, space, logs, span, signing_key)
     print_summary(finished)
     check_pushed(finished)

@@ -61,6 +61,7 @@ def read_options(given: dict[str, Any]) -> ServerOptions:
     for flag, option in _OFF.items():
         if given.pop(flag):
             given[option] = None
+    from serving.manifest.keys import read_verify_keys
     from serving.server.settings.batching import read_batching_file
     from serving.server.settings.model_configs import read_config_file
     from serving.server.settings.ssl import read_ssl_file
@@ -70,6 +71,7 @@ def read_options(given: dict[str, Any]) -> ServerOptions:
     readers: dict[str, Callable[[Path], Any]] = {
         "batching": read_batching_file,
         "tls": read_ssl_file,
+        "verify_keys": read_verify_keys,
     }
     for option, read in readers.items():
         if given[option] is not None:

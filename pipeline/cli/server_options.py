@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.options import verify_key_option
 from serving.server.options import METRICS_PATH
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -54,6 +55,12 @@ models_options = _options(
         is_flag=True,
         help="A new label may name a version that is not served yet.",
     ),
+    click.option(
+        "--reload-requests/--no-reload-requests",
+        default=True,
+        help="Whether whoever reaches the gRPC port may change the models, as with TensorFlow's.",
+    ),
+    verify_key_option,
 )
 ports_options = _options(
     click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind."),

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import config_argument, logs_option, span_option
+from pipeline.cli.options import (
+    config_argument,
+    logs_option,
+    signing_key_option,
+    span_option,
+)
 from pipeline.config import load_config
 from transforms.errors import InputError, NotReadyError
 
@@ -65,6 +70,7 @@ def ready(config: Path, logs: Path | str | None, span: int | None) -> None:
     show_default=True,
     help="Seconds to wait while another component or run holds the workspace.",
 )
+@signing_key_option
 def step(
     config: Path,
     node: str,
@@ -73,6 +79,7 @@ def step(
     span: int | None,
     run_id: str,
     patience: float,
+    signing_key: Path | None,
 ) -> None:
     """Run one COMPONENT of the pipeline, such as CandidateTrainer; `compile` names them all.
 
@@ -89,7 +96,8 @@ def step(
             f"Received: {run_id!r}"
         )
     place = Workspace(workspace)
-    run = run_step(load_config(config), place, logs, Step(run_id, node, span, patience))
+    what = Step(run_id, node, span, patience, signing_key)
+    run = run_step(load_config(config), place, logs, what)
     if node == _PUSHER:
         check_pushed(run)
         click.echo(f"pushed as version {run.pushed_version}")

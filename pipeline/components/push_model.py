@@ -9,8 +9,9 @@ from tfx import types
 from tfx.components.pusher import executor as pusher
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
-from tfx.utils import proto_utils
+from tfx.utils import json_utils, proto_utils
 
+from pipeline.served.seal import read_seal
 from pipeline.served.versions import last_span, newest_version, push_version
 from transforms.spans.files import describe
 
@@ -49,6 +50,7 @@ class Executor(pusher.Executor):
             self._MarkNotPushed(pushed)
             return
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
+        seal = read_seal(json_utils.loads(exec_properties.get("custom_config") or "null"))
         # Last: whatever fails before leaves nothing that a server could take up.
-        version = push_version(model, served)
+        version = push_version(model, served, seal)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)

@@ -1,12 +1,11 @@
 """Puts the last good version back, in the time that a server takes to load it."""
 
-import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.served.records import Rollback, origin_of, read_rollbacks, write_rollbacks
 from pipeline.served.versions import add_version, changing, next_number
+from serving.manifest.check import check_model
 from serving.server.models.config import find_versions
 from transforms.errors import InputError
 
@@ -29,7 +28,8 @@ def roll_back(
         reason: for those who look at it later.
 
     Raises:
-        InputError: if there is no such version, or another process holds the folder.
+        InputError: if there is no such version, its files are not those that were pushed, or
+            another process holds the folder.
     """
     if not served.is_dir():
         raise InputError(f"{served}: must be a folder of numbered versions")
@@ -52,6 +52,7 @@ def roll_back(
             raise InputError(f"{served}: must hold version {to}. Received: {sorted(versions)}")
         elif origins[to] == origins[newest]:
             raise InputError(f"{served}: version {to} is served already, as {newest}")
+        check_model(versions[to])
         withdrawn |= {origin for origin in origins.values() if origin > origins[to]}
         made = Rollback(
             at=datetime.now(UTC).replace(microsecond=0),
@@ -63,16 +64,5 @@ def roll_back(
         )
         # First: a rollback that is killed here has withdrawn, and can be asked for again.
         write_rollbacks(served, [*rollbacks, made])
-        add_version(versions[to], served, made.version, _link)
+        add_version(versions[to], served, made.version)
         return made
-
-
-def _link(source: str, target: str) -> None:
-    """A second name of a file takes neither time nor room, and versions are never written to.
-
-    Where a disk knows no second names it is a copy.
-    """
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -2,11 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.served.records import origin_of, read_rollbacks, withdrawn_versions
+from pipeline.served.seal import Seal
+from serving.manifest.write import write_manifest
 from serving.server.models.config import find_versions
 from transforms.folders import locked
 from transforms.rolling.window import SPANS_FILE
@@ -17,7 +19,7 @@ _MAX_BYTES = 1 << 20
 _PATIENCE_SECONDS = 600.0
 
 
-def push_version(model: Path, served: Path) -> Path:
+def push_version(model: Path, served: Path, seal: Seal | None = None) -> Path:
     """Copies a SavedModel into the served folder as its next version, atomically.
 
     What a push that was killed left there is invisible to a server, and replaced.
@@ -25,6 +27,7 @@ def push_version(model: Path, served: Path) -> Path:
     Args:
         model: the SavedModel.
         served: the folder that a server watches.
+        seal: what its manifest says; None copies the model with the one that it has, if any.
 
     Returns:
         The version's folder.
@@ -33,7 +36,7 @@ def push_version(model: Path, served: Path) -> Path:
         InputError: if another process holds the folder for ten minutes.
     """
     with changing(served):
-        return add_version(model, served, next_number(served), shutil.copy2)
+        return add_version(model, served, next_number(served), seal)
 
 
 @contextmanager
@@ -53,14 +56,14 @@ def next_number(served: Path) -> int:
     return max([0, *find_versions(served), *made]) + 1
 
 
-def add_version(model: Path, served: Path, number: int, copy: Callable[[str, str], object]) -> Path:
+def add_version(model: Path, served: Path, number: int, seal: Seal | None = None) -> Path:
     """Adds a version, for who holds the folder.
 
     Args:
         model: the SavedModel.
         served: the folder that a server watches.
         number: of the version.
-        copy: makes a file of another one.
+        seal: see `push_version`.
 
     Returns:
         The version's folder.
@@ -69,7 +72,9 @@ def add_version(model: Path, served: Path, number: int, copy: Callable[[str, str
     incoming = served / ".incoming"
     shutil.rmtree(incoming, ignore_errors=True)
     try:
-        shutil.copytree(model, incoming, copy_function=copy)
+        shutil.copytree(model, incoming)
+        if seal is not None:
+            write_manifest(model, incoming, seal.ranker, seal.key)
         return incoming.rename(served / str(number))
     except BaseException:
         shutil.rmtree(incoming, ignore_errors=True)

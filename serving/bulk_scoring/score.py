@@ -13,6 +13,7 @@ from apache_beam.utils.shared import Shared
 from serving.bulk_scoring.batches import BatchSize
 from serving.bulk_scoring.rows import key_and_label_spec, output_schema, to_table
 from serving.bulk_scoring.scorer import ExampleScorer, parse_columns, read_examples
+from serving.manifest.keys import VerifyKeys
 from transforms.engine import make_pipeline, telling_errors
 from transforms.folders import make_folder
 from transforms.storage import remove_attempts, write_whole
@@ -29,6 +30,7 @@ def score_examples(
     files: Sequence[Path],
     folder: Path,
     make_beam_pipeline: Callable[[], beam.Pipeline] = make_pipeline,
+    keys: VerifyKeys | None = None,
 ) -> list[Path]:
     """Writes one row an impression: its keys, predictions, labels (null if masked), score.
 
@@ -38,6 +40,7 @@ def score_examples(
         files: TFRecord files of tf.Examples; those whose name ends in .gz are gzipped.
         folder: gets a Parquet file for each of them; workers must see it.
         make_beam_pipeline: gives the pipeline to run.
+        keys: one of them must have signed the model's manifest; None takes any model.
 
     Returns:
         The Parquet files, in the order of `files`.
@@ -49,7 +52,7 @@ def score_examples(
     make_folder(folder)
     parts = [folder / f"scores-{i:05d}-of-{len(files):05d}.parquet" for i in range(len(files))]
     work = [(str(file), str(part)) for file, part in zip(files, parts, strict=True)]
-    scored = ScoreFilesFn(str(model_dir.absolute()), tasks)
+    scored = ScoreFilesFn(str(model_dir.absolute()), tasks, keys)
     with telling_errors(), make_beam_pipeline() as pipeline:
         _ = (
             pipeline
@@ -91,16 +94,22 @@ class ScoreFilesFn(beam.DoFn):
     Args:
         model_dir: of the SavedModel.
         tasks: of the ranker.
+        keys: see `score_examples`.
     """
 
-    def __init__(self, model_dir: str, tasks: Sequence[str]) -> None:
-        self._model_dir, self._tasks = model_dir, tuple(tasks)
+    def __init__(
+        self, model_dir: str, tasks: Sequence[str], keys: VerifyKeys | None = None
+    ) -> None:
+        self._model_dir, self._tasks, self._keys = model_dir, tuple(tasks), keys
         self._shared = Shared()
 
     def setup(self) -> None:
         """Loads the model, unless another thread of this process has."""
-        self._scorer = self._shared.acquire(lambda: ExampleScorer(Path(self._model_dir)))
+        self._scorer = self._shared.acquire(self._load)
         self._size = BatchSize(_BATCH_SECONDS)
+
+    def _load(self) -> ExampleScorer:
+        return ExampleScorer(Path(self._model_dir), self._keys)
 
     def process(self, element: tuple[str, str]) -> None:
         file, part = element

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from serving.manifest.check import check_model, check_unchanged
+from serving.manifest.keys import VerifyKeys
 from transforms.config import DataConfig
 from transforms.errors import InputError
 from transforms.ingest.history.state import HISTORY_FILE
@@ -22,13 +24,16 @@ class ExampleScorer:
     Args:
         model_dir: a SavedModel, or a folder of numbered versions of which the latest is
             taken.
+        keys: one of them must have signed its manifest; None takes any model.
 
     Raises:
-        InputError: if there is no model, or none that can be loaded.
+        InputError: if there is no model, none that can be loaded, or its files are not those of
+            its manifest.
     """
 
-    def __init__(self, model_dir: Path) -> None:
+    def __init__(self, model_dir: Path, keys: VerifyKeys | None = None) -> None:
         self.model_dir = latest_version(model_dir)
+        stamp = check_model(self.model_dir, keys)
         try:
             # The loaded object owns the variables of its signatures: keep it alive.
             self._model = tf.saved_model.load(str(self.model_dir))
@@ -37,6 +42,7 @@ class ExampleScorer:
         except Exception as error:  # a broken file can make TensorFlow's loader raise anything
             message = f"{self.model_dir}: must be a ranker's SavedModel: {error}"
             raise InputError(message.partition("\n")[0]) from error
+        check_unchanged(self.model_dir, stamp)
 
     def __call__(self, examples: tf.Tensor) -> dict[str, np.ndarray]:
         """Serialized examples [B] -> task, and `score`, -> [B] float32."""

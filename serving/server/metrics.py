@@ -47,6 +47,13 @@ class Metrics:
             "request_example_counts", "tf.Examples of a request.", "model", buckets=_COUNTS
         )
         self._examples = self._counter("request_example_count_total", "tf.Examples.", "model")
+        # TensorFlow Serving has no such metric.
+        self._loads = Counter(
+            ":gaterank:serving:version_loads",
+            "Versions that were tried.",
+            ("model_name", "status"),
+            registry=self.collectors,
+        )
         self._warm_up = self._histogram(
             "model_warmup_latency", "Microseconds of recorded requests.", "model_path", "status"
         )
@@ -75,6 +82,10 @@ class Metrics:
         """Counts the tf.Examples of a request for several tasks."""
         self._example_counts.labels(model).observe(count)
         self._examples.labels(model).inc(count)
+
+    def record_load(self, model: str, code: Code) -> None:
+        """Counts a version that was to be loaded, by what became of it."""
+        self._loads.labels(model, code.name).inc()
 
     def record_warm_up(self, path: Path, code: Code, records: int, seconds: float) -> None:
         """Counts the replay of a version's recorded requests.

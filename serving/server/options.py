@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.manifest.keys import VerifyKeys
 from serving.server.batching.parameters import BatchingParameters
 from serving.server.models.config import ModelConfig
 from serving.server.request_log.options import RequestLogOptions
@@ -37,7 +38,7 @@ class ServerOptions:
         max_waiting: requests beyond `threads` that may wait; more are refused.
         max_request_bytes: of a request's body, also after decompression.
         max_connections: open REST connections.
-        body_seconds: how long a client may take to send a body.
+        body_seconds: how long a client may take to send the headers over REST, and the body.
         drain_seconds: how long the server still takes requests after it was told to stop,
             and has said that it is not ready.
         grace_seconds: how long running requests may take once the server is stopped.
@@ -49,6 +50,8 @@ class ServerOptions:
             None compresses none.
         tls: the server's certificate; None for no encryption.
         rest_tls: whether it is for REST too, or for gRPC only.
+        reload_requests: whether a request over gRPC may change which models are served.
+        verify_keys: a version must be signed by one of them; None loads any model.
         request_log: what is written down of rankings, and where; None for nothing.
 
     Raises:
@@ -77,6 +80,8 @@ class ServerOptions:
     gzip_bytes: int | None = 65536
     tls: ServerTls | None = None
     rest_tls: bool = True
+    reload_requests: bool = True
+    verify_keys: VerifyKeys | None = None
     request_log: RequestLogOptions | None = None
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from serving.server.batching.metrics import BatchingMetrics
 from serving.server.batching.scheduler import BatchScheduler
 from serving.server.health import Health
 from serving.server.metrics import Metrics
+from serving.server.models.config import refuse_reload
 from serving.server.models.config_watch import ConfigWatcher
 from serving.server.models.load import load_model
 from serving.server.models.manager import ModelManager
@@ -97,13 +98,15 @@ class ModelServer:
         await loop.run_in_executor(None, self.models.stop)
 
     def _load(self, name: str, version: int, path: Path) -> ClosableModel:
-        return load_model(name, version, path, self._batches, self._metrics)
+        keys = self.options.verify_keys
+        return load_model(name, version, path, self._batches, self._metrics, keys)
 
     async def _start_grpc(self) -> None:
         if self.options.grpc_port is None:
             return
         listener = RpcListener(self.options)
-        services = Services(self.models, self._workers, self._metrics, self._log)
+        reload = None if self.options.reload_requests else refuse_reload
+        services = Services(self.models, self._workers, self._metrics, self._log, reload)
         handlers = [self._rpc_health.handler(), *services.handlers()]
         listener.server.add_generic_rpc_handlers(handlers)
         await listener.start()

@@ -13,12 +13,14 @@ from deployment.training.__main__ import train_member
 from deployment.validation.checks import CHARTS, render
 from deployment.validation.tools import find_tools
 from pipeline.cli.main import cli
+from serving.manifest.keys import read_verify_keys
 from serving.server.options import METRICS_PATH
 from serving.server.settings.batching import read_batching_file
 from serving.server.settings.model_configs import read_config_file
 from serving.server.settings.monitoring import read_monitoring_file
 from serving.server.settings.ssl import read_ssl_file
 from tests.serving.certificates import write_certificate
+from tests.serving.signing import write_keys
 from transforms.errors import GaterankError
 
 SERVING, TRAINING = CHARTS
@@ -31,7 +33,7 @@ OPTION = re.compile(r"(?:^|[\s\"])(--[a-z][a-z-]+)(?=[=\s\",])", re.M)
 
 
 def options_of(command: click.Command) -> set[str]:
-    return {name for parameter in command.params for name in parameter.opts}
+    return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
 
 
 def read_templates(chart: Path, *names: str) -> str:
@@ -169,6 +171,46 @@ def test_the_script_of_the_chart_writes_a_certificate_that_servers_read(name, tm
 
 
 @needs_helm
+def test_a_server_gets_the_public_key_and_is_started_again_for_another_one(tmp_path):
+    public = write_keys(tmp_path)[1]
+    made = make(SERVING, "gaterank", "--set-file", f"verifyKey={public}")
+    (tmp_path / "public.pem").write_text(made["ConfigMap"]["data"]["public.pem"])
+    assert read_verify_keys(tmp_path / "public.pem") == read_verify_keys(public)
+    template = made["Deployment"]["spec"]["template"]
+    server = template["spec"]["containers"][0]
+    assert "--verify-key=/etc/ranker/public.pem" in server["args"]
+    without = make(SERVING, "gaterank")["Deployment"]["spec"]["template"]
+    assert not [one for one in without["spec"]["containers"][0]["args"] if "verify" in one]
+    notes = [one["metadata"]["annotations"] for one in (template, without)]
+    assert notes[0]["checksum/verify-key"] != notes[1]["checksum/verify-key"]
+    (tmp_path / "example.pem").write_text(
+        make(SERVING, "everything")["ConfigMap"]["data"]["public.pem"]
+    )
+    assert len(read_verify_keys(tmp_path / "example.pem").raw) == 1
+
+
+@needs_helm
+def test_tensorflow_serving_is_not_asked_for_what_it_cannot_do(tmp_path):
+    public = write_keys(tmp_path)[1]
+    with pytest.raises(GaterankError, match="TensorFlow Serving checks no signatures"):
+        make(SERVING, "one_pod", "--set-file", f"verifyKey={public}")
+
+
+@needs_helm
+def test_a_private_key_comes_from_a_secret_and_to_the_run_only():
+    (pod,) = pods_of(make(TRAINING, "run")["CronJob"])
+    (container,) = pod["containers"]
+    (volume,) = (one for one in pod["volumes"] if "secret" in one)
+    assert volume["secret"] == {"secretName": "ranker-signing", "defaultMode": 0o440}
+    (mount,) = (one for one in container["volumeMounts"] if one["name"] == volume["name"])
+    assert f"--signing-key={mount['mountPath']}/signing.pem" in container["args"]
+    assert mount["readOnly"] is True
+    for name, more in (("gpu", ["--set", "signing.secretName=s"]), ("tpu", [])):
+        (pod,) = (pod for one in make(TRAINING, name, *more).values() for pod in pods_of(one))
+        assert "secret" not in str(pod)
+
+
+@needs_helm
 def test_rest_has_tls_by_gaterank_only():
     schemes = []
     for name in ("everything", "tensorflow_serving", "gaterank"):
@@ -212,6 +254,7 @@ def test_a_command_of_a_chart_is_one_of_the_command_line(name):
         (SERVING, "gaterank", "model.claim="),
         (SERVING, "gaterank", "images.gaterank.tag=latest"),
         (SERVING, "gaterank", "replica=3"),
+        (SERVING, "gaterank", "verifyKey=-----BEGIN PRIVATE KEY-----"),
         (TRAINING, "run", "kind=mpi"),
         (TRAINING, "multi_worker", "train.workers=0"),
         (TRAINING, "run", "claim="),

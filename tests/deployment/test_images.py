@@ -13,6 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from deployment.images.choose_lock import choose_lock, read_names
+from serving.manifest.keys import read_signing_key
+from serving.manifest.write import sign_model
 from tests.deployment.dockerfile import (
     HOME,
     IMAGES,
@@ -23,6 +25,7 @@ from tests.deployment.dockerfile import (
     variables,
 )
 from tests.pipeline.tiny import IMPRESSIONS, write_tiny
+from tests.serving.signing import write_keys
 from tests.serving.toy_ranker import write_version
 
 FINAL = [("serve", "serve"), ("train", "train"), ("train", "train-gpu")]
@@ -132,6 +135,9 @@ def serve_toy(gaterank: list, folder: Path, environment: dict[str, str]) -> None
     write_version(folder / "ranker", 1, 2.0)
     command = [*gaterank, "serve", folder / "ranker", "--port", "0", "--grpc-port", "0"]
     command += ["--request-log", folder / "log"]
+    private, public = write_keys(folder)
+    sign_model(folder / "ranker" / "1", "ranker", read_signing_key(private))
+    command += ["--verify-key", public]
     command += ["--batching", ROOT / "deployment/serving/batching_parameters.txt"]
     server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE)
     try:

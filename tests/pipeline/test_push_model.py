@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
-from tfx.utils import proto_utils
+from tfx.utils import json_utils, proto_utils
 
 from pipeline.components.push_model import Executor
+from pipeline.served.seal import Seal, read_seal
 from pipeline.served.versions import push_version
+from serving.manifest.check import check_model
+from serving.manifest.document import MANIFEST_FILE, OWN_FILES, ManifestError
+from serving.manifest.keys import read_signing_key, read_verify_keys
 from serving.server.models.config import find_versions
+from tests.serving.signing import write_keys
+from transforms.errors import InputError
 
 
 @pytest.fixture
@@ -87,7 +93,9 @@ def push(model, served, tmp_path, monkeypatch):
     destination = pusher_pb2.PushDestination(filesystem=filesystem)
     properties = {"push_destination": proto_utils.proto_to_json(destination)}
 
-    def run():
+    def run(seal: Seal | None = None):
+        if seal is not None:
+            properties["custom_config"] = json_utils.dumps(seal.config())
         executor.Do({}, {"pushed_model": [pushed]}, properties)
         return pushed
 
@@ -121,3 +129,52 @@ def test_a_model_of_an_older_day_never_takes_the_place_of_a_later_one(push, mode
         artifact = push()
         assert versions(served) == expected
         assert artifact.get_int_custom_property("pushed") == (span != 7)
+
+
+def test_a_push_lists_the_files_and_signs_the_list_if_it_has_a_key(push, model, served, tmp_path):
+    private, public = write_keys(tmp_path)
+    push(Seal("demo"))
+    assert files(served / "1") == {*files(model), MANIFEST_FILE}
+    assert json.loads((served / "1" / MANIFEST_FILE).read_text())["ranker"] == "demo"
+    shutil.rmtree(tmp_path / "pushed")
+    push(Seal("demo", read_signing_key(private)))
+    assert files(served / "2") == files(model) | OWN_FILES
+    check_model(served / "2", read_verify_keys(public))
+    # Without a seal, what is pushed is a copy, such as that of a version under a new number.
+    check_model(push_version(served / "2", served), read_verify_keys(public))
+
+
+def test_what_the_database_is_told_of_a_key_is_enough_to_sign(tmp_path):
+    private, _ = write_keys(tmp_path)
+    for seal in (Seal("demo"), Seal("demo", read_signing_key(private))):
+        assert read_seal(json_utils.loads(json_utils.dumps(seal.config()))) == seal
+    assert read_seal(None) is None
+
+
+def test_a_model_that_is_pushed_anew_gets_a_new_list(model, served):
+    push_version(model, served, Seal("demo"))
+    again = push_version(served / "1", served, Seal("other"))
+    check_model(again)
+    assert json.loads((again / MANIFEST_FILE).read_text())["ranker"] == "other"
+
+
+def test_a_copy_that_is_not_what_was_pushed_does_not_fit_its_list(model, served, monkeypatch):
+    copy = shutil.copytree
+
+    def broken(source, target, *more):
+        copy(source, target, *more)
+        if source == model:
+            (Path(target) / "saved_model.pb").write_bytes(b"grapf")
+
+    monkeypatch.setattr(shutil, "copytree", broken)
+    with pytest.raises(ManifestError, match=r"saved_model.pb: must have the SHA-256"):
+        check_model(push_version(model, served, Seal("demo")))
+
+
+def test_a_key_that_cannot_be_used_leaves_nothing_to_serve(push, served, tmp_path):
+    private, _ = write_keys(tmp_path)
+    seal = Seal("demo", read_signing_key(private))
+    private.chmod(0o644)
+    with pytest.raises(InputError, match="owner only"):
+        push(seal)
+    assert versions(served) == []

@@ -10,12 +10,15 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import cli
-from pipeline.served import rollback
 from pipeline.served.records import ROLLBACKS_FILE, read_rollbacks, withdrawn_versions
 from pipeline.served.rollback import roll_back
+from pipeline.served.seal import Seal
 from pipeline.served.versions import last_span, newest_version, push_version, withdrawn_spans
 from serving.client import Ranker, Retry
+from serving.manifest.check import check_model
+from serving.manifest.keys import read_signing_key, read_verify_keys
 from serving.server import ServerOptions, running_server
+from tests.serving.signing import write_keys
 from tests.serving.toy_ranker import write_version
 from transforms.errors import InputError
 from transforms.folders import locked
@@ -81,20 +84,24 @@ def test_going_far_back_withdraws_all_after_it_and_one_may_return(served: Path) 
     assert withdrawn_versions(served) == {3, 5}
 
 
-def test_a_version_takes_no_room_twice(served: Path) -> None:
-    roll_back(served)
-    assert (served / "6" / "saved_model.pb").samefile(served / "4" / "saved_model.pb")
-
-
-def test_a_disk_without_second_names_gets_a_copy(
-    served: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_version_whose_files_are_not_those_that_were_pushed_is_not_put_back(
+    served: Path,
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError("no second names here")
-
-    monkeypatch.setattr(rollback.os, "link", refuse)
+    push_version(served.parent / "model-1", served, Seal("ranker"))
     roll_back(served)
-    assert newest(served) == (6, 4)
+    (served / "6" / "saved_model.pb").write_text("2")
+    with pytest.raises(InputError, match="must have the SHA-256"):
+        roll_back(served, to=6)
+    assert newest(served) == (7, 5)
+    assert withdrawn_versions(served) == {6}
+
+
+def test_a_signature_holds_for_the_version_that_comes_back(served: Path) -> None:
+    private, public = write_keys(served.parent)
+    push_version(served.parent / "model-1", served, Seal("ranker", read_signing_key(private)))
+    push_version(served.parent / "model-2", served, Seal("ranker", read_signing_key(private)))
+    made = roll_back(served)
+    assert check_model(served / str(made.version), read_verify_keys(public)) is not None
 
 
 def test_a_rollback_that_is_killed_can_be_asked_for_again(

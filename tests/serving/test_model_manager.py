@@ -242,3 +242,16 @@ def test_no_request_meets_a_freed_model_while_versions_change(
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_links_to_nowhere_in_one_version_stop_no_later_one(
+    manager: ModelManager, tmp_path: Path
+) -> None:
+    write(tmp_path, 1)
+    manager.start([ModelConfig("m", tmp_path)])
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "variables").symlink_to(tmp_path)
+    (tmp_path / "2" / "saved_model.pb").symlink_to("nowhere")
+    wait_until(lambda: states(manager).get(2) == State.END)
+    write(tmp_path, 3)
+    wait_until(lambda: manager.registry.versions("m") == {3})

@@ -1,5 +1,6 @@
 """The running server: ranking through it, versions under load, and hostile requests."""
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -197,6 +198,31 @@ def test_a_client_that_sends_its_body_too_slowly_is_cut_off(server: Any) -> None
             b"POST /v1/models/ranker:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_connections_that_never_send_a_whole_request_keep_nobody_out(base: Path) -> None:
+    options = ServerOptions(base, port=0, grpc_port=None, body_seconds=1.0, max_connections=10)
+    heads = (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"POST")
+    with running_server(options) as server, contextlib.ExitStack() as stack:
+        for number in range(30):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            stack.enter_context(connection).sendall(heads[number % len(heads)])
+        deadline = time.monotonic() + 10
+        while ask(server, b'{"inputs": [1]}')[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert connection.recv(1) == b""
+
+
+def test_a_second_request_may_take_as_long_as_the_first(server: Any) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    for pause in (0.0, 1.5):  # longer than body_seconds, but between two requests
+        time.sleep(pause)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+    connection.send(b"GET /healthz HTTP/1.1\r\n")
+    assert connection.sock.recv(1) == b"", "half of a third one is not waited for"
+    connection.close()
 
 
 def test_metrics_count_requests_under_tensorflow_servings_names(server: Any) -> None:

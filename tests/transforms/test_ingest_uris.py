@@ -89,8 +89,10 @@ def test_only_what_was_half_written_is_removed(tmp_path):
     remove_attempts(str(tmp_path / "nowhere"))
 
 
-def test_a_store_that_does_not_answer_is_one_message_without_passwords(tmp_path):
-    uri = "s3://me:secret@bucket/logs?endpoint_override=127.0.0.1:9&scheme=http"
+def test_a_store_that_does_not_answer_is_one_message_without_passwords(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    uri = "s3://bucket/logs?endpoint_override=127.0.0.1:9&scheme=http"
     with pytest.raises(InputError, match="s3://bucket/logs: cannot be reached: ") as refused:
         run_ingest(make_config(), uri, str(tmp_path / "out"))
     assert "secret" not in str(refused.value)

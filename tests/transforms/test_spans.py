@@ -1,5 +1,6 @@
 """Spans: which files belong to which day, and by which version."""
 
+import time
 from datetime import date
 
 import pytest
@@ -55,12 +56,21 @@ def test_paths_are_read_as_tfx_reads_them(pattern, path, place):
         ("{SPAN}/{SPAN}", r"must hold \{SPAN\} once, or each of"),
         ("{SPAN}/{VERSION}/{VERSION}", "at most once"),
         ("{SPAN}/{HOUR}/*", r"Received: \{HOUR\}"),
+        ("{SPAN}{a/b}", r"Received: \{a/b\}"),
         ("{SPAN:0}", r"Received: \{SPAN:0\}"),
+        ("*a*b*c*/{SPAN}", r"at most 3 \* between two slashes. Received: '\*a\*b\*c\*/'"),
     ],
 )
 def test_a_pattern_that_names_no_day_is_refused(pattern, rule):
     with pytest.raises(ValueError, match=rule):
         make_config(spans={"input": pattern})
+
+
+def test_a_path_that_nearly_fits_costs_no_time():
+    pattern = compile_pattern("/".join(["*a*a*a"] * 5) + "/*a*{SPAN}*b")
+    started = time.monotonic()
+    assert place_of(pattern, "/".join(["a" * 250] * 5) + "/" + "a1" * 120) is None
+    assert time.monotonic() - started < 5
 
 
 def test_a_path_of_no_day_is_refused_by_name():

@@ -8,6 +8,8 @@ from transforms.errors import InputError
 from transforms.spans.days import is_span, span_of
 
 _TOKEN = re.compile(r"(\{[^{}]*\}|\*|\?)")
+_PART = re.compile(r"[^/]*/|[^/]+")
+_MAX_STARS = 3
 _WIDTH = re.compile(r"\{(SPAN|VERSION)(?::([1-9]\d?))?\}")
 _DATE = {"{YYYY}": r"(?P<year>\d{4})", "{MM}": r"(?P<month>\d{2})", "{DD}": r"(?P<day>\d{2})"}
 _GLOBS = {"*": "[^/]*", "?": "[^/]"}
@@ -50,7 +52,21 @@ def compile_pattern(text: str) -> re.Pattern[str]:
         )
     if kinds.count("VERSION") > 1:
         raise ValueError(f"a pattern must hold {{VERSION}} at most once. Received: {text!r}")
-    return re.compile("".join(_as_regex(token) for token in tokens))
+    for token in tokens:
+        _as_regex(token)
+    parts = _PART.findall(text)
+    for part in parts:
+        if part.count("*") > _MAX_STARS:
+            raise ValueError(
+                f"a pattern must hold at most {_MAX_STARS} * between two slashes. "
+                f"Received: {part[:200]!r}"
+            )
+    return re.compile("".join(map(_part_as_regex, parts)))
+
+
+def _part_as_regex(part: str) -> str:
+    """What has been matched up to a slash stays so: a path is never tried in many ways."""
+    return f"(?>{''.join(_as_regex(token) for token in _TOKEN.split(part) if token)})"
 
 
 def _as_regex(token: str) -> str:

@@ -1,11 +1,11 @@
 """Which models are served, which of their versions, and under which labels."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from serving.server.status import invalid_argument
+from serving.server.status import Code, ServingError, invalid_argument
 
 TENSORFLOW = "tensorflow"
 _MAX_VERSION = 2**63 - 1
@@ -116,3 +116,14 @@ def check_configs(configs: Iterable[ModelConfig]) -> None:
             raise invalid_argument(
                 f"Model {config.name} requests unsupported platform {config.platform}"
             )
+
+
+def refuse_reload(_: Sequence[ModelConfig]) -> None:
+    """Stands for a reload where only the server's operator may change the models.
+
+    Raises:
+        ServingError: PERMISSION_DENIED, always.
+    """
+    raise ServingError(
+        Code.PERMISSION_DENIED, "The models of this server are changed by its operator only"
+    )

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from serving.server.models.config import (
@@ -218,8 +219,12 @@ class ModelManager:
 
 
 def _fingerprint(path: Path) -> Fingerprint:
-    """What changes when the files of a version do."""
-    folders = [path / folder for folder in _FOLDERS if (path / folder).is_dir()]
-    files = [file for folder in folders for file in folder.iterdir()]
-    stats = [(str(file), file.stat()) for file in files]
-    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+    """What changes when the files of a version do; they may go, or lead nowhere, meanwhile."""
+    found = []
+    for folder in _FOLDERS:
+        with suppress(OSError):
+            for file in (path / folder).iterdir():
+                with suppress(OSError):
+                    stat = file.stat()
+                    found.append((str(file), stat.st_size, stat.st_mtime_ns))
+    return tuple(sorted(found))

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
 
@@ -33,7 +34,7 @@ class RestListener:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=TargetProtocol,
+                http=partial(TargetProtocol, head_seconds=options.body_seconds),  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -1,7 +1,7 @@
 """The gRPC API: PredictionService and ModelService, from bytes to bytes."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -19,6 +19,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.server.metrics import Metrics
+from serving.server.models.config import ModelConfig
 from serving.server.models.manager import ModelManager
 from serving.server.models.registry import ModelRequest
 from serving.server.request_log.log import RequestLog
@@ -38,6 +39,7 @@ from serving.server.workers import Workers
 _MAX_DETAILS = 1024
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 Answer = Callable[[Any], Any]
+Reload = Callable[[Sequence[ModelConfig]], None]
 
 
 class Services:
@@ -48,6 +50,7 @@ class Services:
         workers: the threads that calls compute in.
         metrics: counts calls and their times.
         log: of rankings; None for none.
+        reload: serves other models; by default those that a request names.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class Services:
         workers: Workers,
         metrics: Metrics,
         log: RequestLog | None = None,
+        reload: Reload | None = None,
     ) -> None:
         self._models = models
         self._workers = workers
         self._metrics = metrics
         self._log = log
+        self._change_models = reload or models.reload
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """What a gRPC server needs to know of the two services."""
@@ -178,7 +183,7 @@ class Services:
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        self._models.reload(read_configs(request.config.model_config_list))
+        self._change_models(read_configs(request.config.model_config_list))
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()
         return response

@@ -3,6 +3,7 @@
 args:
   - --config=/etc/ranker/models.config
   - --config-poll-seconds={{ .Values.configPollSeconds }}
+  - --no-reload-requests
   - --monitoring-config=/etc/ranker/monitoring.config
   - --host=0.0.0.0
   - --drain-seconds={{ .Values.drainSeconds }}
@@ -12,6 +13,9 @@ args:
   {{- end }}
   {{- if .Values.tls.secretName }}
   - --ssl-config=/ssl/ssl.config
+  {{- end }}
+  {{- if .Values.verifyKey }}
+  - --verify-key=/etc/ranker/public.pem
   {{- end }}
   {{- if .Values.requestLog.claim }}
   - --request-log=/request-log

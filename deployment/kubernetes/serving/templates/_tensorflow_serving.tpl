@@ -3,6 +3,7 @@ tensorflow_model_server: its ports open once the models are loaded, and it ends 
 once, so it is stopped only after the load balancers have noticed.
 */}}
 {{- define "ranker.tensorflow_serving" -}}
+{{- if .Values.verifyKey }}{{ fail "verifyKey is for server: gaterank; TensorFlow Serving checks no signatures" }}{{ end -}}
 command: [tensorflow_model_server]
 args:
   - --port=8500

@@ -24,6 +24,7 @@ resources. Its container is called as the training operator wants it.
 */}}
 {{- define "training.pod" -}}
 {{- $values := .root.Values -}}
+{{- $signs := and (eq $values.kind "run") $values.signing.secretName -}}
 metadata:
   labels: {{- include "training.labels" .root | nindent 4 }}
   annotations:
@@ -69,6 +70,9 @@ spec:
         - {name: data, mountPath: /data}
         - {name: tmp, mountPath: /tmp}
         - {name: shm, mountPath: /dev/shm}
+        {{- if $signs }}
+        - {name: signing, mountPath: /signing, readOnly: true}
+        {{- end }}
   volumes:
     - name: ranker
       configMap: {name: {{ .root.Release.Name }}-ranker}
@@ -78,4 +82,8 @@ spec:
       emptyDir: {}
     - name: shm
       emptyDir: {medium: Memory, sizeLimit: 1Gi}
+    {{- if $signs }}
+    - name: signing
+      secret: {secretName: {{ $values.signing.secretName }}, defaultMode: 0440}
+    {{- end }}
 {{- end }}
