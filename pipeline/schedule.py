@@ -33,10 +33,10 @@ class Schedule(Section):
     cron: str = Field("0 6 * * *", pattern=_CRON, max_length=100)
     catchup: bool = True
     wait: Duration = timedelta(hours=12)
-    poll: Duration = timedelta(minutes=5)
+    poll: Duration = Field(timedelta(minutes=5), gt=timedelta(0))
     retries: int = Field(2, ge=0, le=100)
     retry_delay: Duration = timedelta(minutes=5)
     step_timeout: Duration = timedelta(hours=12)
-    deadline: Duration = timedelta(hours=18)
+    deadline: Duration = Field(timedelta(hours=18), gt=timedelta(0))
     pool: str = Field("gaterank_trainers", pattern=_NAME)
     alerts: str = Field("gaterank_alerts", pattern=_NAME)

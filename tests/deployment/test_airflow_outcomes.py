@@ -195,7 +195,7 @@ def test_what_may_pass_is_tried_again_and_what_does_not_is_not(scene, webhook):
 
 
 def test_a_day_that_is_not_done_by_its_deadline_is_reported(scene, webhook):
-    scene.start({f"ready {day(1)}": [7]}, days=2, deadline=0)
+    scene.start({f"ready {day(1)}": [7]}, days=2, deadline=1)
     scene.wait(lambda: any(alert["event"] == "late" for _, alert in webhook.posts))
     alert = next(alert for _, alert in webhook.posts if alert["event"] == "late")
     assert alert["task"] == "ReportGates"
