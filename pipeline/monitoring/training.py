@@ -9,6 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from pipeline.components.evaluate_ranker import FIGURES_FILE
 from pipeline.evaluation.figures import Figures
 from pipeline.report.render import REPORT_FILE
+from pipeline.served.records import pushed_as
 from pipeline.workspace import Run, Workspace
 from transforms.small_files import read_small_file
 
@@ -36,7 +37,9 @@ class TrainingRun(NamedTuple):
 def find_training(
     workspace: Workspace, ranker: str, versions: Iterable[str]
 ) -> dict[str, TrainingRun]:
-    """The runs that pushed some versions; of a version that no run pushed there is none.
+    """The runs that pushed some versions, or what they are copies of.
+
+    Of a version that no run pushed there is none.
 
     Args:
         workspace: where they were pushed from.
@@ -52,7 +55,11 @@ def find_training(
         for run in workspace.runs()
         if run.ranker == ranker and run.pushed_version
     }
-    return {version: _read(pushes[version]) for version in versions if version in pushes}
+    served = workspace.places(ranker, "").served
+    origins = {version: pushed_as(version, served) for version in versions}
+    return {
+        version: _read(pushes[origin]) for version, origin in origins.items() if origin in pushes
+    }
 
 
 def _read(run: Run) -> TrainingRun:

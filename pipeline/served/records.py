@@ -79,6 +79,16 @@ def origin_of(version: int, rollbacks: Sequence[Rollback]) -> int:
     return version
 
 
+def pushed_as(version: str, served: Path) -> str:
+    """The version that a run pushed, of one that a rollback may have made of it.
+
+    Args:
+        version: its number.
+        served: the folder that a server watches.
+    """
+    return str(origin_of(int(version), read_rollbacks(served)))
+
+
 def withdrawn_versions(served: Path) -> frozenset[int]:
     """The versions that runs pushed, rollbacks took away and none brought back."""
     rollbacks = read_rollbacks(served)

@@ -16,6 +16,9 @@ from pipeline.cli.main import cli
 from pipeline.config import load_config
 from pipeline.graph import airflow_document, pipeline_graph
 from pipeline.monitor import Monitor
+from pipeline.monitoring.training import find_training
+from pipeline.report.history import find_lineage
+from pipeline.served.rollback import roll_back
 from pipeline.workspace import Run, Workspace
 from tests.pipeline.tiny import tiny_document
 from transforms.errors import ConfigError, InputError, NotBlessedError, NotReadyError
@@ -244,3 +247,15 @@ def test_an_empty_day_is_refused_and_the_next_one_does_without_it(days, second):
     data = days.workspace.run("after").document("gaterank.GateReport", "inputs.json")
     # The empty day was ingested again, for the sixth one brings feedback for it.
     assert data["lineage"]["data"]["spans"] == f"{day(4)} v2, {day(5)} v1"
+
+
+@pytest.mark.slow
+def test_what_was_rolled_back_to_is_known_as_what_a_run_pushed(days, first, second):
+    place = days.workspace.folder / "serving" / first.ranker
+    copy = str(roll_back(place, to=1).version)
+    assert find_lineage(days.workspace, copy)["run"] == "first"
+    assert find_lineage(days.workspace, "2")["run"] == "second"
+    found = find_training(days.workspace, first.ranker, [copy, "2", "99"])
+    assert {version: run.run_id for version, run in found.items()} == {copy: "first", "2": "second"}
+    with pytest.raises(InputError, match="no run has pushed version 99"):
+        find_lineage(days.workspace, "99")
