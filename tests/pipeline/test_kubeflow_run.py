@@ -99,7 +99,7 @@ def test_a_day_that_is_run_again_is_taken_from_the_cache(cluster, first, second)
     assert pushed(cluster) == ["1", "2"]
 
 
-def test_on_vertex_it_comes_to_the_same(folder, document, second):
+def test_on_vertex_a_day_is_run_alike(folder, document):
     changed = document | {"kubeflow": SECTION | VERTEX}
     cluster = make_cluster(folder / "vertex", changed, "vertex")
     cluster.in_process = True
