@@ -16,6 +16,7 @@ from transforms.errors import InputError
 from transforms.folders import locked, make_folder
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
+_PAGES = "monitor/*/????-??-??/monitor.html"
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -95,6 +96,11 @@ class Workspace:
     def monitored(self, ranker: str) -> Path:
         """The store of the days on which the ranker's serving was watched."""
         return self.folder / "monitor" / ranker
+
+    def monitor_pages(self) -> list[Path]:
+        """The page of the newest day of each ranker that was watched."""
+        newest = {page.parent.parent: page for page in sorted(self.folder.glob(_PAGES))}
+        return list(newest.values())
 
     def new_log_file(self) -> Path:
         """Where a run that starts now writes its log."""

@@ -13,17 +13,19 @@ from pipeline.cli.options import json_option, workspace_argument
 @click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
 @json_option
 def report(workspace: Path, open_it: bool, as_json: bool) -> None:
-    """Print the path of the newest report."""
+    """Print the path of the newest report, and of the newest pages of `monitor`, if any."""
     from pipeline.report.render import INPUTS_FILE, REPORT_FILE
     from pipeline.workspace import Workspace
 
-    newest = Workspace(workspace).newest("gaterank.GateReport")
+    space = Workspace(workspace)
+    newest = space.newest("gaterank.GateReport")
     folder = newest.uri("gaterank.GateReport")
     assert folder is not None
     if as_json:
         click.echo((folder / INPUTS_FILE).read_text(encoding="utf-8"))
         return
-    click.echo(folder / REPORT_FILE)
+    for page in (folder / REPORT_FILE, *space.monitor_pages()):
+        click.echo(page)
     if open_it:
         click.launch(str(folder / REPORT_FILE))
 

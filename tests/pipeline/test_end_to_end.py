@@ -292,7 +292,11 @@ def test_what_was_served_is_watched_by_what_its_run_knew(
     survey = next(task for task in found["tasks"] if task["task"] == "survey")
     assert survey["waiting"] == impressions.num_rows, "its window is two days"
     page = workspace.monitored(first.ranker) / last / "monitor.html"
-    link = re.search(r'href="([^"#]+)">Report of version 1<', page.read_text())[1]
+    said = CliRunner().invoke(cli, ["report", str(workspace.folder)]).stdout.splitlines()
+    assert said[-1] == str(page)
+    text = page.read_text()
+    assert "– too few rows" in text and "✕ far" not in text
+    link = re.search(r'href="([^"#]+)">Report of version 1<', text)[1]
     assert (page.parent / link).resolve() == first.uri("gaterank.GateReport") / "report.html"
 
 
