@@ -25,6 +25,7 @@ from transforms.ingest.dead_letters.reasons import Reason
 from transforms.ingest.repairing.export import export_rows
 from transforms.rolling.roll import roll
 from transforms.rolling.window import window_counts
+from transforms.section import format_time
 from transforms.spans.days import DAY
 
 
@@ -44,6 +45,8 @@ def test_every_row_of_dated_logs_is_accounted_for(tmp_path):
     assert counts.splits == whole.splits
     assert counts.missing == whole.missing
     assert counts.time == whole.time
+    assert whole.last_feedback == format_time(max(e["timestamp"] for e in events))
+    assert counts.last_feedback == max(one.counts().last_feedback for one in window)
     for task, splits in whole.tasks.items():
         for split, labels in splits.items():
             assert counts.tasks[task][split].model_dump() == pytest.approx(labels.model_dump())
