@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from pipeline.evaluation.options import Evaluation, check_thresholds
 from pipeline.kubeflow.options import Kubeflow
-from pipeline.monitor import Monitor
+from pipeline.monitoring.options import Monitor
 from pipeline.schedule import Schedule
 from pipeline.strict_yaml import read_document
 from trainer.config import ROLES, Role, TrainerConfig, Training, check_gate

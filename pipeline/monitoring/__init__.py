@@ -3,6 +3,7 @@
 A day of the request log is joined with feedback by ingestion itself, so that labels mean what
 they mean in training; the predictions that were logged come along as columns.
 
+    options      the `monitor` section of the YAML
     days         which files a day is made of, and whether its labels can be complete
     served       the request log as ingestion reads it: features as served, predictions, version
     training     what the run that pushed a version knew: statistics and evaluation

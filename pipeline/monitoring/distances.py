@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.config import RankerConfig
-from pipeline.monitor import Distances
 from pipeline.monitoring.figures import Alarm, FeatureDistance, Side
+from pipeline.monitoring.options import Distances
 from pipeline.monitoring.served import MODEL_VERSION, ServedLog
 from pipeline.monitoring.statistics import Comparison, Statistics
 from transforms.features import NumberFeature, NumericFeature

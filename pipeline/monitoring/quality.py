@@ -12,9 +12,9 @@ from pipeline.evaluation.figures import CalibrationBin, Figures, TaskFigures
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
 from pipeline.evaluation.options import METRICS_OF_KIND, Metric
 from pipeline.evaluation.rows import encode
-from pipeline.monitor import Quality
 from pipeline.monitoring.columns import Flags, ServedColumns, TaskColumns
 from pipeline.monitoring.figures import Alarm, LiveMetric, LiveTask
+from pipeline.monitoring.options import Quality
 from pipeline.monitoring.worsening import is_off, is_worse, worsening
 from transforms.tasks import Task
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.evaluation.comparison import Estimate
 from pipeline.evaluation.options import Metric
-from pipeline.monitor import Quality
+from pipeline.monitoring.options import Quality
 
 _Z = 1.959964  # of a 95% interval
 

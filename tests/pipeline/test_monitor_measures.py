@@ -8,12 +8,12 @@ import pytest
 
 from pipeline.config import RankerConfig
 from pipeline.evaluation.comparison import Estimate
-from pipeline.monitor import Monitor, Quality
 from pipeline.monitoring.columns import ServedColumns, TaskColumns, label_window, waits
 from pipeline.monitoring.days import WatchedDays, find_days
 from pipeline.monitoring.distances import alarms_of, comparing_schema, feature_distances
 from pipeline.monitoring.figures import Side
 from pipeline.monitoring.histograms import with_common_bins
+from pipeline.monitoring.options import Monitor, Quality
 from pipeline.monitoring.quality import live_tasks, quality_alarms
 from pipeline.monitoring.served import read_columns, served_log
 from pipeline.monitoring.statistics import Statistics, drift, skew

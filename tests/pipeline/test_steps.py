@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli.main import cli
 from pipeline.config import load_config
 from pipeline.graph import airflow_document, pipeline_graph
-from pipeline.monitor import Monitor
+from pipeline.monitoring.options import Monitor
 from pipeline.monitoring.training import find_training
 from pipeline.report.history import find_lineage
 from pipeline.served.rollback import roll_back
