@@ -79,9 +79,7 @@ def find_licences(lock: Lock) -> dict[str, str]:
     found = {}
     for name, version in packages.items():
         if lock.environment is not None and version != installed.get(name, ("", None))[0]:
-            raise InputError(
-                f"{lock.environment}: must have {name}=={version}, as {lock.path} says"
-            )
+            raise InputError(f"{lock.path}: must be installed. Missing: {name}=={version}")
         vendor = next((said for start, said in _VENDORS.items() if name.startswith(start)), "")
         metadata = installed[name][1] if name in installed else Message()
         found[name] = _READ_BY_HAND.get(name) or vendor or licence_of(metadata)
@@ -133,8 +131,9 @@ def _installed(lock: Lock) -> dict[str, tuple[str, Any]]:
     """Package -> its version and its metadata."""
     if lock.environment is None:
         return {}
-    paths = sorted(map(str, (ROOT / lock.environment / "lib").glob("python3.*/site-packages")))
-    return {
-        normal(one.metadata["Name"]): (one.version, one.metadata)
-        for one in distributions(path=paths)
-    }
+    if not lock.environment:
+        found = distributions()
+    else:
+        folders = (ROOT / lock.environment / "lib").glob("python3.*/site-packages")
+        found = distributions(path=[str(folder) for folder in folders])
+    return {normal(one.metadata["Name"]): (one.version, one.metadata) for one in found}

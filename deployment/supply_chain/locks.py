@@ -17,7 +17,8 @@ class Lock:
         name: of what is installed by it.
         path: of the file, from the root on.
         about: for whom it is.
-        environment: where it is installed, from the root on; None if it never is here.
+        environment: where it is installed, from the root on; "" for the environment that runs
+            this, None if it never is here.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Lock:
 
 
 LOCKS = (
-    Lock("gaterank", "requirements.lock", "training and serving", ".venv"),
+    Lock("gaterank", "requirements.lock", "training and serving", ""),
     Lock(
         "airflow", "deployment/airflow/requirements.lock", "Airflow, by itself",
         "build/airflow/venv",

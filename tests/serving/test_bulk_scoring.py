@@ -11,6 +11,7 @@ from serving.bulk_scoring import score
 from serving.bulk_scoring.batches import BatchSize
 from serving.bulk_scoring.score import join_parts, read_sized, score_examples
 from serving.bulk_scoring.scorer import ExampleScorer
+from serving.manifest.keys import VerifyKeys
 from transforms.beam import Beam
 from transforms.engine import make_pipeline
 from transforms.errors import InputError
@@ -93,7 +94,7 @@ def test_a_process_loads_the_model_once(model, files, tmp_path, monkeypatch):
     loaded = []
 
     class Counted(ExampleScorer):
-        def __init__(self, folder):
+        def __init__(self, folder, keys):
             loaded.append(folder)
             super().__init__(folder)
 
@@ -111,6 +112,11 @@ def test_a_folder_that_cannot_be_written_is_said(model, files, tmp_path):
 def test_a_worker_that_finds_no_model_says_so(files, tmp_path):
     with pytest.raises(InputError, match="must hold a SavedModel"):
         score_examples(tmp_path, TASKS, files, tmp_path / "out")
+
+
+def test_a_worker_loads_only_what_is_signed_if_there_is_a_key(model, files, tmp_path):
+    with pytest.raises(InputError, match="must be signed"):
+        score_examples(model, TASKS, files, tmp_path / "out", keys=VerifyKeys((bytes(32),)))
 
 
 def test_batches_grow_while_they_are_quick_and_shrink_when_they_are_slow():
