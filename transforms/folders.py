@@ -1,12 +1,13 @@
 """Folders that appear under their name only once they are complete."""
 
 import contextlib
+import errno
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from pyarrow import fs
 
@@ -15,6 +16,8 @@ from transforms.storage import is_uri, locate, write_whole
 
 _UNFINISHED = ".unfinished"
 _POLL_SECONDS = 0.5
+# What file systems say that cannot lock.
+_NO_LOCKS = {errno.EBADF, errno.ENOLCK, errno.ENOTSUP}
 
 
 def make_folder(folder: Path) -> None:
@@ -49,20 +52,40 @@ def locked(folder: Path, what: str, patience: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise write_error(folder, error) from None
     with lock:
-        end = time.monotonic() + patience
-        while not _take(lock):
-            if time.monotonic() >= end:
-                raise InputError(f"{folder}: another run is using this {what}")
-            time.sleep(_POLL_SECONDS)
+        _take(lock.fileno(), folder, what, patience)
         yield
 
 
-def _take(lock: IO[str]) -> bool:
+@contextlib.contextmanager
+def held(folder: Path, what: str, patience: float = 0.0) -> Iterator[None]:
+    """The same without a file in the folder, for one in which others look for what they know.
+
+    Some network file systems lock no folders: there nobody is kept out.
+    """
+    make_folder(folder)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        try:
+            _take(handle, folder, what, patience)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, folder: Path, what: str, patience: float) -> None:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise InputError(f"{folder}: another run is using this {what}") from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 @contextlib.contextmanager

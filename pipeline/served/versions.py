@@ -10,7 +10,7 @@ from pipeline.served.records import origin_of, read_rollbacks, withdrawn_version
 from pipeline.served.seal import Seal
 from serving.manifest.write import write_manifest
 from serving.server.models.config import find_versions
-from transforms.folders import locked
+from transforms.folders import held
 from transforms.rolling.window import SPANS_FILE
 from transforms.saved_model import EXTRA_FOLDER
 from transforms.small_files import read_small_file
@@ -46,7 +46,7 @@ def changing(served: Path) -> Iterator[None]:
     Raises:
         InputError: if another process holds the folder for ten minutes.
     """
-    with locked(served, "served folder", _PATIENCE_SECONDS):
+    with held(served, "served folder", _PATIENCE_SECONDS):
         yield
 
 

@@ -10,7 +10,7 @@ from serving.bulk_scoring.scorer import history_path, latest_version
 
 
 class NoScorer:
-    def __init__(self, model_dir):
+    def __init__(self, model_dir, keys=None):
         self.model_dir = latest_version(model_dir)
 
     def check_fits(self, config):

@@ -94,6 +94,7 @@ def test_a_cluster_leaves_at_one_step_and_goes_on_from_it(folder):
     assert len(said) == 1, "both have left at the same step"
 
 
+@pytest.mark.long
 def test_a_training_that_comes_to_its_end_leaves_no_checkpoints(folder):
     finished = train(folder)
     assert finished.code == 0, finished.output

@@ -1,5 +1,7 @@
 """A version appears in the served folder whole, or not at all."""
 
+import errno
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -59,6 +61,14 @@ def test_each_push_is_the_next_version_even_if_older_ones_are_gone(model, served
     assert files(served / "4") == files(model)
 
 
+def test_a_disk_that_locks_no_folders_is_pushed_to(model, served, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert push_version(model, served) == served / "1"
+
+
 def test_a_push_killed_between_copy_and_rename_leaves_no_version(model, served, monkeypatch):
     # A killed process cleans nothing up.
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
@@ -70,7 +80,7 @@ def test_a_push_killed_between_copy_and_rename_leaves_no_version(model, served, 
     monkeypatch.undo()
     (served / ".incoming" / "stale").touch()
     assert push_version(model, served) == served / "1"
-    assert files(served) - {".lock"} == {f"1/{name}" for name in files(model)}
+    assert files(served) == {f"1/{name}" for name in files(model)}
 
 
 def test_a_copy_that_fails_leaves_no_version_and_no_litter(model, served):
@@ -78,7 +88,7 @@ def test_a_copy_that_fails_leaves_no_version_and_no_litter(model, served):
     (model / "variables" / "lost").symlink_to("nowhere")
     with pytest.raises(OSError, match="lost"):
         push_version(model, served)
-    assert {path.name for path in served.iterdir()} == {".lock", "1"}
+    assert {path.name for path in served.iterdir()} == {"1"}
 
 
 @pytest.fixture

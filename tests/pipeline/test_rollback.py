@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from serving.server import ServerOptions, running_server
 from tests.serving.signing import write_keys
 from tests.serving.toy_ranker import write_version
 from transforms.errors import InputError
-from transforms.folders import locked
+from transforms.folders import held
 
 
 @pytest.fixture
@@ -42,6 +43,13 @@ def newest(served: Path) -> tuple[int, int]:
     folder = newest_version(served)
     assert folder is not None
     return int(folder.name), int((folder / "saved_model.pb").read_text())
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    """Until it does; of what never does, the checks that follow tell."""
+    end = time.monotonic() + 60
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def call(*words: object) -> Any:
@@ -146,7 +154,7 @@ def test_there_is_nothing_before_the_first(served: Path, tmp_path: Path) -> None
 
 def test_a_push_and_a_rollback_take_turns(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.served.versions._PATIENCE_SECONDS", 0.0)
-    with locked(served, "served folder"), pytest.raises(InputError, match="another run is using"):
+    with held(served, "served folder"), pytest.raises(InputError, match="another run is using"):
         roll_back(served)
     assert newest(served) == (5, 5)
 
@@ -208,10 +216,10 @@ def test_under_load_the_good_version_is_back_without_a_failed_request(tmp_path: 
         threads = [threading.Thread(target=keep_asking) for _ in range(3)]
         for thread in threads:
             thread.start()
+        wait_until(lambda: len(answers) >= 20 or failures)
         ended = call("rollback", served, "--server", url, "--wait", 60)
-        end, enough = time.monotonic() + 60, len(answers) + 100
-        while len(answers) < enough and not failures and time.monotonic() < end:
-            time.sleep(0.01)
+        enough = len(answers) + 100
+        wait_until(lambda: len(answers) >= enough or failures)
         stop.set()
         for thread in threads:
             thread.join()

@@ -205,7 +205,7 @@ def test_an_old_day_run_again_changes_nothing(days, first, second):
     assert days.served == ["1", "2"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_old_day_with_late_data_is_trained_again_and_not_pushed_over_a_later_one(
     days, first, second
 ):
@@ -230,7 +230,7 @@ def test_an_old_day_with_late_data_is_trained_again_and_not_pushed_over_a_later_
         (folder / "late.parquet").unlink()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_empty_day_is_refused_and_the_next_one_does_without_it(days, second):
     ended = days.run(4, "empty")
     assert list(ended)[-1] == "LogExampleGen"
