@@ -21,6 +21,8 @@ SPACE = {
     "training.learning_rate": {"min": 0.001, "max": 0.1, "scale": "log"},
     "gate.experts_per_task": {"values": [1, 2]},
 }
+# A Gaussian process takes half a minute to think eight times.
+SEARCHES = ["random", pytest.param("bayesian", marks=pytest.mark.long)]
 FACTS = LabelFacts(count=10, mean=0.5, variance=0.25)
 
 
@@ -62,7 +64,7 @@ def make(monkeypatch, tmp_path):
     return start
 
 
-@pytest.mark.parametrize("search", ["random", "bayesian"])
+@pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_both_roles_get_the_same_number_of_different_trials(make, search, workers):
     for role in ROLES:
@@ -143,7 +145,7 @@ def kill_at(number: int, after: bool):
     return act
 
 
-@pytest.mark.parametrize("search", ["random", "bayesian"])
+@pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("number", [0, 2, 5])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_killed_search_goes_on_and_runs_nothing_twice(make, tmp_path, number, after, search):
