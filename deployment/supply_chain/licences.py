@@ -1,6 +1,7 @@
 """Which licence each package of a lock has, by the metadata of what is installed."""
 
 import re
+import sysconfig
 from collections.abc import Mapping
 from email.message import Message
 from importlib.metadata import distributions
@@ -132,8 +133,10 @@ def _installed(lock: Lock) -> dict[str, tuple[str, Any]]:
     if lock.environment is None:
         return {}
     if not lock.environment:
-        found = distributions()
+        # Not all of sys.path: setuptools puts packages of its own there once it is imported.
+        folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     else:
-        folders = (ROOT / lock.environment / "lib").glob("python3.*/site-packages")
-        found = distributions(path=[str(folder) for folder in folders])
+        root = ROOT / lock.environment / "lib"
+        folders = [str(folder) for folder in root.glob("python3.*/site-packages")]
+    found = distributions(path=folders)
     return {normal(one.metadata["Name"]): (one.version, one.metadata) for one in found}
