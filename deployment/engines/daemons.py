@@ -12,6 +12,7 @@ from pathlib import Path
 from transforms.errors import GaterankError
 
 _MARK = "GATERANK_ENGINE"
+_SESSIONS = "sessions"
 _GRACE_SECONDS = 10.0
 _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.1
@@ -62,6 +63,8 @@ class Daemons:
                 start_new_session=True,
             )
         (self.folder / f"{name}.pid").write_text(str(program.pid))
+        with (self.folder / _SESSIONS).open("a") as sessions:
+            sessions.write(f"{program.pid}\n")
         found: list[re.Match[str]] = []
 
         def is_ready() -> bool:
@@ -80,7 +83,9 @@ class Daemons:
     def processes(self) -> dict[int, str]:
         """Process -> command line, of the daemons and of whatever they started."""
         mark = f"{_MARK}={self.folder}".encode()
-        sessions = {path.read_text() for path in self.folder.glob("*.pid")}
+        # Also of daemons that were killed: what they started may live on.
+        began = self.folder / _SESSIONS
+        sessions = set(began.read_text().split()) if began.exists() else set()
         found = {}
         for entry in Path("/proc").iterdir():
             # A process may end, or be another user's, while it is looked at.

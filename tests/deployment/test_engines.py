@@ -94,6 +94,9 @@ def test_a_daemon_that_hides_its_environment_is_stopped_too(daemons):
     pid = daemons.pid("hiding")
     assert b"GATERANK" not in Path(f"/proc/{pid}/environ").read_bytes()
     assert set(daemons.processes()) == {pid}
+    # As after a kill: another one has its name, and what is left of the first is not forgotten.
+    daemons.start("hiding", [sys.executable, "-c", program], {}, "hidden")
+    assert set(daemons.processes()) == {pid, daemons.pid("hiding")}
     daemons.stop()
     assert not daemons.processes()
 
