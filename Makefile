@@ -57,12 +57,15 @@ engine-test: $(READY)  ## ingestion on a cluster, workers killed: the same bytes
 validate-deployment: $(READY)  ## images, charts, rules and dashboards, by tools that it gets first
 	$(BIN)/python -m deployment.validation
 
+# An environment of its own, from its own lock: $(1) the folder, $(2) the lock.
+define make_environment
+	python3.11 -m venv $(1)
+	$(BIN)/uv pip install --quiet --python $(1)/bin/python --no-deps --require-hashes -r $(2) || \
+		$(1)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(2)
+endef
+
 $(AIRFLOW)/.ready: $(READY) deployment/airflow/requirements.lock
-	python3.11 -m venv $(AIRFLOW)
-	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python --no-deps --require-hashes \
-		-r deployment/airflow/requirements.lock || \
-		$(AIRFLOW)/bin/python -m pip install --quiet --no-deps --require-hashes \
-		-r deployment/airflow/requirements.lock
+	$(call make_environment,$(AIRFLOW),deployment/airflow/requirements.lock)
 	$(AIRFLOW)/bin/python -m compileall -q -j 0 $(AIRFLOW)/lib >/dev/null || true
 	touch $@
 
@@ -70,11 +73,7 @@ airflow-demo: $(AIRFLOW)/.ready  ## two scheduled days by a real Airflow, on loo
 	$(BIN)/python -m deployment.airflow.demo --bin $(AIRFLOW)/bin $(ARGS)
 
 $(SUPPLY)/.ready: $(READY) deployment/supply_chain/requirements.lock
-	python3.11 -m venv $(SUPPLY)
-	$(BIN)/uv pip install --quiet --python $(SUPPLY)/bin/python --no-deps --require-hashes \
-		-r deployment/supply_chain/requirements.lock || \
-		$(SUPPLY)/bin/python -m pip install --quiet --no-deps --require-hashes \
-		-r deployment/supply_chain/requirements.lock
+	$(call make_environment,$(SUPPLY),deployment/supply_chain/requirements.lock)
 	touch $@
 
 sbom: $(SUPPLY)/.ready $(AIRFLOW)/.ready  ## bills of materials of the locks: build/sbom

@@ -12,7 +12,7 @@ from tfx.types.channel import BaseChannel, Channel
 
 from pipeline.components.log_example_gen import SPAN
 from pipeline.config import RankerConfig
-from pipeline.served.records import withdrawn_versions
+from pipeline.served.records import read_rollbacks, withdrawn_by
 from trainer.config import ROLES, Role
 
 _ID_OF = {
@@ -50,7 +50,7 @@ class LatestBlessed(ResolverStrategy):
         models = {model.id: model for model in input_dict["model"]}
         examples = {artifact.id for artifact in input_dict["examples"]}
         today = _span_of(store, examples)
-        withdrawn = _withdrawn_blessings(store, withdrawn_versions(self._served))
+        withdrawn = _withdrawn_blessings(store, withdrawn_by(read_rollbacks(self._served)))
         newest: tuple[int, int] | None = None
         chosen: list[Artifact] = []
         for blessing in input_dict["blessing"]:

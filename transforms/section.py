@@ -113,6 +113,20 @@ def load_section(model: type[SectionT], value: Any, source: str) -> SectionT:
         raise ConfigError("\n".join(lines)) from None
 
 
+def first_problem(error: ValidationError) -> str:
+    """The place of the first broken rule, and the rule, for a file that no person has written.
+
+    Example:
+        >>> try:
+        ...     Section.model_validate({"typo": 1})
+        ... except ValidationError as error:
+        ...     first_problem(error)
+        'typo: Extra inputs are not permitted'
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])):.200}: {first['msg']:.200}"
+
+
 def _describe(problem: Any) -> str:
     rule = problem["msg"].removeprefix("Value error, ")
     # A rule over several sections names its place itself, and what it received is the file.

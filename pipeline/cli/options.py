@@ -40,6 +40,12 @@ span_option = click.option(
     help="Last day of the window, such as 2026-01-05; by default the newest complete one.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+workspace_option = click.option(
+    "--workspace",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
+)
 workspace_argument = click.argument(
     "workspace", type=click.Path(path_type=Path, file_okay=False), metavar="WORKSPACE"
 )

@@ -9,18 +9,14 @@ from pipeline.cli.options import (
     logs_option,
     signing_key_option,
     span_option,
+    workspace_option,
 )
 from pipeline.config import load_config
 
 
 @click.command()
 @config_argument
-@click.option(
-    "--workspace",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
-)
+@workspace_option
 @logs_option
 @span_option
 @signing_key_option

@@ -10,18 +10,13 @@ from pipeline.cli.options import (
     logs_option,
     signing_key_option,
     span_option,
+    workspace_option,
 )
 from pipeline.config import load_config
 from transforms.errors import InputError, NotReadyError
 
 _PUSHER = "Pusher"
 _RUN_ID = re.compile(r"\w[\w.:+@~-]{0,249}")
-workspace_option = click.option(
-    "--workspace",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of artifacts, metadata and pushed versions; made if it is not there.",
-)
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """The evaluation from end to end: rows in, figures with the verdict out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from pipeline.evaluation.calibration import calibration_curve
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.figures import BaseFigures, Figures, TaskFigures
 from pipeline.evaluation.metrics import Samples, TaskStatistics, as_optional
-from pipeline.evaluation.options import METRICS_OF_KIND, Evaluation, Metric
+from pipeline.evaluation.options import METRICS_OF_KIND, Metric
 from pipeline.evaluation.rows import EvalRows, Floats, Ints, TaskRows
 from pipeline.evaluation.slices import evaluate_slices
 from pipeline.evaluation.verdict import judge
@@ -44,8 +45,15 @@ def evaluate(
         The figures, ready for `model_dump_json`; no number in them is NaN or infinite.
     """
     users, num_users = rows.encoded_users()
-    tasks, mean = _compare(rows, config)
-    over_base = None if isinstance(base, str) else _base_figures(base, config)
+    measure = partial(_samples, config=config, users=users, num_users=num_users)
+    samples = measure(rows, ROLES)
+    tasks, mean = _compare(rows, config, users, samples)
+    over_base = None
+    if not isinstance(base, str):
+        # The candidate's, of the same rows, are known.
+        samples |= measure(base, ("baseline",))
+        base_tasks, base_mean = _compare(base, config, users, samples)
+        over_base = BaseFigures(tasks=base_tasks, mean=base_mean)
     return Figures(
         rows=len(rows.user_ids),
         users=num_users,
@@ -58,18 +66,11 @@ def evaluate(
     )
 
 
-def _base_figures(base: EvalRows, config: RankerConfig) -> BaseFigures:
-    tasks, mean = _compare(base, config)
-    return BaseFigures(tasks=tasks, mean=mean)
-
-
 def _compare(
-    rows: EvalRows, config: RankerConfig
+    rows: EvalRows, config: RankerConfig, users: Ints, samples: Mapping[Key, Samples]
 ) -> tuple[dict[str, TaskFigures], dict[Metric, Comparison]]:
     """The figures of each task that the rows have, and their means."""
-    users, num_users = rows.encoded_users()
-    known = {name: task for name, task in config.tasks.items() if name in rows.tasks}
-    samples = _samples(rows, known, users, num_users, config.evaluation)
+    known = _known_tasks(rows, config)
     tasks = {
         name: _task_figures(task, rows.tasks[name], users, _comparisons(task, name, samples))
         for name, task in known.items()
@@ -77,15 +78,20 @@ def _compare(
     return tasks, _mean_over_tasks(known, samples)
 
 
+def _known_tasks(rows: EvalRows, config: RankerConfig) -> Tasks:
+    return {name: task for name, task in config.tasks.items() if name in rows.tasks}
+
+
 def _samples(
-    rows: EvalRows, tasks: Tasks, users: Ints, num_users: int, options: Evaluation
+    rows: EvalRows, models: Sequence[Role], config: RankerConfig, users: Ints, num_users: int
 ) -> dict[Key, Samples]:
     """Task and model -> metric -> [1 + B]: the value, then the replicates'."""
+    tasks, options = _known_tasks(rows, config), config.evaluation
     statistics: dict[Key, TaskStatistics] = {}
     for name, task in tasks.items():
         exists = rows.tasks[name].weights > 0  # [R]
         part = rows.tasks[name].take(exists)  # [M]
-        for model in ROLES:
+        for model in models:
             predictions = part.of(model)
             if np.all(np.isfinite(predictions)):
                 statistics[name, model] = TaskStatistics.of(
@@ -95,7 +101,7 @@ def _samples(
     samples = bootstrap(statistics, num_users, replicates, options.seed)
     for name, task in tasks.items():
         undefined = dict.fromkeys(METRICS_OF_KIND[task.kind], np.full(1 + replicates, np.nan))
-        for model in ROLES:
+        for model in models:
             samples.setdefault((name, model), undefined)
     return samples
 

@@ -125,13 +125,14 @@ class MonitorStore:
 
     def before(self, date: str) -> list[tuple[str, DayFolder]]:
         """The complete days before a day, the oldest first."""
+        return [(name, self.day(name)) for name in self._complete() if name < date]
+
+    def _complete(self) -> list[str]:
         names = (path.name for path in self.folder.iterdir() if _DAY.fullmatch(path.name))
-        days = ((name, self.day(name)) for name in sorted(names) if name < date)
-        return [(name, day) for name, day in days if day.is_complete]
+        return sorted(name for name in names if self.day(name).is_complete)
 
     def show(self, date: str, metrics: bytes) -> None:
         """Puts metrics where a collector looks for them, unless a later day's are there."""
-        days = (path.name for path in self.folder.iterdir() if _DAY.fullmatch(path.name))
-        if all(day <= date or not self.day(day).is_complete for day in days):
+        if all(name <= date for name in self._complete()):
             with write_whole(str(self.folder / METRICS_FILE)) as stream:
                 stream.write(metrics)

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from pipeline.components.evaluate_ranker import FIGURES_FILE
 from pipeline.evaluation.figures import Figures
 from pipeline.report.render import REPORT_FILE
-from pipeline.served.records import pushed_as
+from pipeline.served.records import pushed_as, read_rollbacks
 from pipeline.workspace import Run, Workspace
 from transforms.small_files import read_small_file
 
@@ -55,8 +55,8 @@ def find_training(
         for run in workspace.runs()
         if run.ranker == ranker and run.pushed_version
     }
-    served = workspace.places(ranker, "").served
-    origins = {version: pushed_as(version, served) for version in versions}
+    rollbacks = read_rollbacks(workspace.places(ranker, "").served)
+    origins = {version: pushed_as(version, rollbacks) for version in versions}
     return {
         version: _read(pushes[origin]) for version, origin in origins.items() if origin in pushes
     }

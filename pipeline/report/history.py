@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pipeline.report.numbers import number
 from pipeline.report.render import INPUTS_FILE
-from pipeline.served.records import pushed_as
+from pipeline.served.records import pushed_as, read_rollbacks
 from pipeline.workspace import Run, Workspace
 from transforms.errors import InputError
 
@@ -75,8 +75,13 @@ def find_lineage(workspace: Workspace, version: str | None) -> dict[str, Any]:
     """
     pushes = [run for run in workspace.runs() if run.pushed_version]
     wanted = version or (pushes[0].pushed_version if pushes else None)
+    rollbacks = {
+        ranker: read_rollbacks(workspace.places(ranker, "").served)
+        for ranker in {run.ranker for run in pushes}
+    }
+    made = {ranker: pushed_as(wanted or "", known) for ranker, known in rollbacks.items()}
     # A later run that changed nothing holds the same push; the oldest one made it.
-    origin = next((run for run in reversed(pushes) if _has_pushed(workspace, run, wanted)), None)
+    origin = next((run for run in reversed(pushes) if run.pushed_version == made[run.ranker]), None)
     if origin is None:
         what = f"version {version}" if version else "a model"
         raise InputError(f"{workspace.folder}: no run has pushed {what}")
@@ -88,12 +93,6 @@ def find_lineage(workspace: Workspace, version: str | None) -> dict[str, Any]:
         "counts": document.get("counts"),
         **(document.get("lineage") or {}),
     }
-
-
-def _has_pushed(workspace: Workspace, run: Run, version: str | None) -> bool:
-    served = workspace.places(run.ranker, "").served
-    known = version is not None and version.isdecimal()
-    return known and run.pushed_version == pushed_as(str(version), served)
 
 
 def print_lineage(lineage: dict[str, Any], console: Console | None = None) -> None:

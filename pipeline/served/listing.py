@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.served.records import origin_of, read_rollbacks
+from pipeline.served.records import origin_of, read_rollbacks, withdrawn_by
 from pipeline.served.versions import last_span
 from serving.server.models.config import find_versions
 from transforms.errors import InputError
@@ -27,7 +27,7 @@ def version_rows(served: Path) -> list[dict[str, Any]]:
     if not served.is_dir():
         raise InputError(f"{served}: must be a folder of numbered versions")
     rollbacks = read_rollbacks(served)
-    withdrawn = rollbacks[-1].withdrawn if rollbacks else ()
+    withdrawn = withdrawn_by(rollbacks)
     rows = []
     for version, folder in sorted(find_versions(served).items(), reverse=True):
         origin, span = origin_of(version, rollbacks), last_span(folder)

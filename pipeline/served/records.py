@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, RootModel, ValidationError
 
 from transforms.errors import InputError
-from transforms.section import Section
+from transforms.section import Section, first_problem
 from transforms.small_files import read_small_file
 from transforms.storage import write_whole
 
@@ -51,10 +51,8 @@ def read_rollbacks(served: Path) -> tuple[Rollback, ...]:
     try:
         return _Rollbacks.model_validate_json(read_small_file(path, _MAX_BYTES)).root
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{path}: must be what `gaterank rollback` wrote: {place}: {first['msg']}"
+            f"{path}: must be what `gaterank rollback` wrote: {first_problem(error)}"
         ) from None
 
 
@@ -79,17 +77,22 @@ def origin_of(version: int, rollbacks: Sequence[Rollback]) -> int:
     return version
 
 
-def pushed_as(version: str, served: Path) -> str:
-    """The version that a run pushed, of one that a rollback may have made of it.
+def pushed_as(version: str, rollbacks: Sequence[Rollback]) -> str:
+    """The version that a run pushed, of one that may be a copy of it.
 
     Args:
-        version: its number.
-        served: the folder that a server watches.
+        version: as a log or a person wrote it; what is no number is no copy.
+        rollbacks: oldest first.
+
+    Example:
+        >>> back = Rollback(at="2026-01-05T00:00Z", served=5, to=4, version=6, withdrawn=(5,))
+        >>> pushed_as("6", [back]), pushed_as("six", [back])
+        ('4', 'six')
     """
-    return str(origin_of(int(version), read_rollbacks(served)))
+    copies = {str(one.version): one.version for one in rollbacks}
+    return str(origin_of(copies[version], rollbacks)) if version in copies else version
 
 
-def withdrawn_versions(served: Path) -> frozenset[int]:
+def withdrawn_by(rollbacks: Sequence[Rollback]) -> frozenset[int]:
     """The versions that runs pushed, rollbacks took away and none brought back."""
-    rollbacks = read_rollbacks(served)
     return frozenset(rollbacks[-1].withdrawn) if rollbacks else frozenset()

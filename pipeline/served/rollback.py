@@ -3,7 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.served.records import Rollback, origin_of, read_rollbacks, write_rollbacks
+from pipeline.served.records import (
+    Rollback,
+    origin_of,
+    read_rollbacks,
+    withdrawn_by,
+    write_rollbacks,
+)
 from pipeline.served.versions import add_version, changing, next_number
 from serving.manifest.check import check_model
 from serving.server.models.config import find_versions
@@ -40,7 +46,7 @@ def roll_back(
         newest = max(versions)
         if expected not in (None, newest):
             raise InputError(f"{served}: the newest version must be {expected}. Received: {newest}")
-        withdrawn = set(rollbacks[-1].withdrawn) if rollbacks else set()
+        withdrawn = withdrawn_by(rollbacks)
         origins = {one: origin_of(one, rollbacks) for one in versions}
         if to is None:
             earlier = {o for o in origins.values() if o < origins[newest]} - withdrawn

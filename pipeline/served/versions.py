@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.served.records import origin_of, read_rollbacks, withdrawn_versions
+from pipeline.served.records import origin_of, read_rollbacks, withdrawn_by
 from pipeline.served.seal import Seal
 from serving.manifest.write import write_manifest
 from serving.server.models.config import find_versions
@@ -101,7 +101,8 @@ def last_span(model: Path | None) -> int | None:
 
 def withdrawn_spans(served: Path) -> frozenset[int]:
     """The last spans of models that were rolled back, and of none that was not."""
-    withdrawn, rollbacks = withdrawn_versions(served), read_rollbacks(served)
+    rollbacks = read_rollbacks(served)
+    withdrawn = withdrawn_by(rollbacks)
     gone: set[int] = set()
     left: set[int] = set()
     for version, folder in find_versions(served).items() if withdrawn else ():

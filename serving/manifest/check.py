@@ -19,6 +19,7 @@ from serving.manifest.document import (
 )
 from serving.manifest.keys import VerifyKeys
 from transforms.errors import InputError
+from transforms.section import first_problem
 from transforms.small_files import read_small_file
 
 _SIGNATURE_BYTES = 64
@@ -99,12 +100,8 @@ def parse_document(folder: Path, document: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
         path = folder / MANIFEST_FILE
-        raise ManifestError(
-            f"{path}: must be a manifest: {place:.200}: {first['msg']:.200}"
-        ) from None
+        raise ManifestError(f"{path}: must be a manifest: {first_problem(error)}") from None
 
 
 def check_files(folder: Path, manifest: Manifest, files: Mapping[str, os.stat_result]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.main import cli
-from pipeline.served.records import ROLLBACKS_FILE, read_rollbacks, withdrawn_versions
+from pipeline.served.records import ROLLBACKS_FILE, read_rollbacks, withdrawn_by
 from pipeline.served.rollback import roll_back
 from pipeline.served.seal import Seal
 from pipeline.served.versions import last_span, newest_version, push_version, withdrawn_spans
@@ -50,6 +50,10 @@ def wait_until(holds: Callable[[], object]) -> None:
     end = time.monotonic() + 60
     while not holds() and time.monotonic() < end:
         time.sleep(0.01)
+
+
+def withdrawn_versions(served: Path) -> frozenset[int]:
+    return withdrawn_by(read_rollbacks(served))
 
 
 def call(*words: object) -> Any:

@@ -25,7 +25,7 @@ from trainer.checkpoints.file import (
     write_checkpoint,
 )
 from transforms.errors import InputError
-from transforms.section import Section
+from transforms.section import Section, first_problem
 
 BASE_FILE = "base.npz"
 NO_BASE_FILE = "no_base"
@@ -173,10 +173,8 @@ def reading_base(path: Path) -> Iterator[Base]:
         try:
             layout = Layout.model_validate_json(file.document())
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
             raise BrokenCheckpointError(
-                f"{path}: is no whole base of a training: {place:.200}: {first['msg']:.200}"
+                f"{path}: is no whole base of a training: {first_problem(error)}"
             ) from None
         base = Base(layout, file)
         specs = base.specs()

@@ -18,18 +18,15 @@ from airflow.exceptions import (
 )
 from airflow.models import BaseOperator
 from airflow.models.dag import DAG
-from airflow.models.param import Param
 from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
 from airflow.utils.trigger_rule import TriggerRule
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of DAGs may be another one
 
-from gaterank_reports import report, report_late, run_command
+from gaterank_reports import asked_day, report, report_late, run_command, settings_of
 from gaterank_steps import (
-    CONFIG_PATTERN,
     SUFFIX,
     Outcome,
-    day_of,
     load_graph,
     outcome_of,
     ready_command,
@@ -52,14 +49,13 @@ class DayIsThere(BaseSensorOperator):
 
     def poke(self, context: Any) -> PokeReturnValue:
         """Asks `gaterank ready`."""
-        params = context["params"]
-        day = params["day"] or day_of(context["data_interval_end"], self.graph["days_ahead"])
-        code = run_command(self.log, ready_command(self.graph, params["config"], day))
+        config, day = context["params"]["config"], asked_day(self.graph, context)
+        code = run_command(self.log, ready_command(self.graph, config, day))
         outcome = outcome_of(code)
         if outcome not in (Outcome.DONE, Outcome.NOT_READY):
             raise AirflowException(f"{day}: `gaterank ready` has ended with exit code {code}")
         run_id = f"{context['run_id'][:200]}@{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        settled = {"config": params["config"], "day": day, "run_id": run_id}
+        settled = {"config": config, "day": day, "run_id": run_id}
         return PokeReturnValue(outcome is Outcome.DONE, settled)
 
 
@@ -94,30 +90,18 @@ def make_dag(graph: Mapping[str, Any]) -> DAG:
     Args:
         graph: see `gaterank_steps.load_graph`.
     """
-    alerts = graph["alerts"]
+    alerts, settings = graph["alerts"], settings_of(graph)
+    settings["default_args"]["on_skipped_callback"] = partial(report, "not_pushed", alerts)
     dag = DAG(
         f"gaterank_{graph['ranker']}",
         description=f"{graph['ranker']}: logs of a day in, a blessed ranker out",
         schedule=graph["cron"],
-        start_date=datetime.fromisoformat(graph["start_date"]).replace(tzinfo=UTC),
         catchup=graph["catchup"],
-        # A day begins from the model of the day before; a workspace runs one component at a time.
-        max_active_runs=1,
+        # One run at a time: a day begins from the model of the day before. One component at a
+        # time: a workspace runs no more.
         max_active_tasks=1,
-        params={
-            "config": Param(graph["config"], type="string", pattern=CONFIG_PATTERN, maxLength=4096),
-            "day": Param(None, type=["null", "string"], format="date"),
-        },
-        default_args={
-            "owner": "gaterank",
-            "retries": int(graph["retries"]),
-            "retry_delay": timedelta(seconds=graph["retry_delay"]),
-            "retry_exponential_backoff": True,
-            "on_failure_callback": partial(report, "failed", alerts),
-            "on_skipped_callback": partial(report, "not_pushed", alerts),
-        },
         sla_miss_callback=partial(report_late, alerts),
-        tags=["gaterank"],
+        **settings,
     )
     sensor = DayIsThere(
         task_id=_SENSOR,

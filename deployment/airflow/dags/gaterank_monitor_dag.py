@@ -6,26 +6,22 @@ DAG if the YAML says `monitor.retrain`.
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.models import BaseOperator
 from airflow.models.dag import DAG
-from airflow.models.param import Param
 from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
 
 sys.path.insert(0, str(Path(__file__).parent))  # the folder of DAGs may be another one
 
-from gaterank_reports import post, report, run_command
+from gaterank_reports import asked_day, post, run_command, settings_of
 from gaterank_steps import (
-    CONFIG_PATTERN,
     SUFFIX,
     Outcome,
-    day_of,
     load_graph,
     monitor_command,
     outcome_of,
@@ -43,16 +39,15 @@ class Watch(BaseSensorOperator):
 
     def poke(self, context: Any) -> PokeReturnValue:
         """Asks `gaterank monitor`; says which day it was, and whether something is an alarm."""
-        params = context["params"]
-        day = params["day"] or day_of(context["data_interval_end"], self.graph["days_ahead"])
-        code = run_command(self.log, monitor_command(self.graph, params["config"], day))
+        config, day = context["params"]["config"], asked_day(self.graph, context)
+        code = run_command(self.log, monitor_command(self.graph, config, day))
         outcome = outcome_of(code)
         said = f"{day}: `gaterank monitor` has ended with exit code {code}"
         if outcome is Outcome.FAILED:
             raise AirflowFailException(f"{said}, which no retry mends")
         if outcome not in (Outcome.DONE, Outcome.ALARM, Outcome.NOT_READY):
             raise AirflowException(said)
-        found = {"config": params["config"], "day": day, "alarm": outcome is Outcome.ALARM}
+        found = {"config": config, "day": day, "alarm": outcome is Outcome.ALARM}
         return PokeReturnValue(outcome is not Outcome.NOT_READY, found)
 
 
@@ -89,22 +84,9 @@ def make_monitor_dag(graph: Mapping[str, Any]) -> DAG:
         f"gaterank_{graph['ranker']}-monitor",
         description=f"{graph['ranker']}: is what is served as it was in training?",
         schedule=monitor["cron"],
-        start_date=datetime.fromisoformat(graph["start_date"]).replace(tzinfo=UTC),
         # A day is compared with the one before that was looked at.
         catchup=False,
-        max_active_runs=1,
-        params={
-            "config": Param(graph["config"], type="string", pattern=CONFIG_PATTERN, maxLength=4096),
-            "day": Param(None, type=["null", "string"], format="date"),
-        },
-        default_args={
-            "owner": "gaterank",
-            "retries": int(graph["retries"]),
-            "retry_delay": timedelta(seconds=graph["retry_delay"]),
-            "retry_exponential_backoff": True,
-            "on_failure_callback": partial(report, "failed", alerts),
-        },
-        tags=["gaterank"],
+        **settings_of(graph),
     )
     watch = Watch(
         task_id=_WATCH,

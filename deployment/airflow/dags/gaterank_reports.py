@@ -1,19 +1,51 @@
-"""What both of Airflow's DAG files do: run a command, and tell people of its end."""
+"""What both of Airflow's DAG files do: settle a run, run a command, tell people of its end."""
 
 import json
 import logging
 import urllib.request
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.exceptions import AirflowNotFoundException
 from airflow.hooks.base import BaseHook
 from airflow.models.dag import DAG
-from gaterank_steps import Command
+from airflow.models.param import Param
+from gaterank_steps import CONFIG_PATTERN, Command, day_of
 
 _LOG = logging.getLogger("gaterank.alerts")
 _POST_SECONDS = 10
+
+
+def settings_of(graph: Mapping[str, Any]) -> dict[str, Any]:
+    """What both DAGs of a ranker are told: when they begin, what a run may be given, retries.
+
+    Args:
+        graph: see `gaterank_steps.load_graph`.
+    """
+    return {
+        "start_date": datetime.fromisoformat(graph["start_date"]).replace(tzinfo=UTC),
+        "max_active_runs": 1,
+        "params": {
+            "config": Param(graph["config"], type="string", pattern=CONFIG_PATTERN, maxLength=4096),
+            "day": Param(None, type=["null", "string"], format="date"),
+        },
+        "default_args": {
+            "owner": "gaterank",
+            "retries": int(graph["retries"]),
+            "retry_delay": timedelta(seconds=graph["retry_delay"]),
+            "retry_exponential_backoff": True,
+            "on_failure_callback": partial(report, "failed", graph["alerts"]),
+        },
+        "tags": ["gaterank"],
+    }
+
+
+def asked_day(graph: Mapping[str, Any], context: Any) -> str:
+    """The day that a run was given, or else the one that it is due for."""
+    given: str | None = context["params"]["day"]
+    return given or day_of(context["data_interval_end"], graph["days_ahead"])
 
 
 def run_command(log: logging.Logger, words: list[str]) -> int:
